@@ -1,0 +1,49 @@
+// The expansion behind random.h: AES-256-CTR with fast key erasure.
+//
+//   block = AES-256-CTR(key, counter 0, 64 KiB of zeros)
+//   key'  = block[0..32),  output = block[32..65536)
+//
+// The key is replaced as soon as its block is made and output is zeroed as it is handed out, so
+// that who reads this memory later learns nothing of numbers already drawn. A copy of the process
+// (fork) would draw the same numbers as the original; nothing that draws may fork.
+// Internal to crypto/.
+#pragma once
+
+#include <array>
+
+#include "shared/crypto/openssl_ptr.h"
+#include "shared/crypto/secret.h"
+
+namespace anchorhold::crypto::internal {
+
+class KeyStream {
+ public:
+  static constexpr std::size_t kKeyBytes = 32;
+  static constexpr std::size_t kBufferBytes = 64 * 1024;
+  // A reseeding stream mixes 32 bytes of getrandom(2) into its key after so many bytes of output.
+  static constexpr std::uint64_t kReseedBytes = std::uint64_t{1} << 32;
+  enum class Reseed { kNever, kFromSystem };
+
+  // Precondition: a key of kKeyBytes.
+  KeyStream(const SecretBytes& key, Reseed reseed);
+  ~KeyStream();
+  KeyStream(const KeyStream&) = delete;
+  KeyStream& operator=(const KeyStream&) = delete;
+
+  void Fill(MutableByteSpan out);
+
+ private:
+  void Refill();
+  void SetKey(ByteSpan key);
+
+  CipherContextPtr context_;  // always keyed for the next block
+  Reseed reseed_;
+  std::uint64_t bytes_since_seed_ = 0;
+  std::size_t position_ = kBufferBytes;  // the first byte of buffer_ not handed out
+  std::array<std::byte, kBufferBytes> buffer_{};
+};
+
+// Fills `out` from getrandom(2). A failure aborts.
+void FillFromSystem(MutableByteSpan out);
+
+}  // namespace anchorhold::crypto::internal

@@ -1,0 +1,123 @@
+#include "shared/crypto/random.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "shared/crypto/hash.h"
+#include "shared/crypto/key_stream.h"
+#include "shared/crypto/openssl_ptr.h"
+#include "shared/crypto/test_util.h"
+
+namespace anchorhold::crypto {
+namespace {
+
+using internal::KeyStream;
+
+Bytes Draw(RandomSource& random, std::size_t count) {
+  Bytes out(count);
+  random.Fill(out);
+  return out;
+}
+
+// key_stream.h's definition, written out with libcrypto alone.
+Bytes ExpectedStream(Bytes key, std::size_t count) {
+  Bytes out;
+  while (out.size() < count) {
+    const internal::CipherContextPtr context(EVP_CIPHER_CTX_new());
+    const Bytes counter(16);
+    Bytes block(KeyStream::kBufferBytes);
+    int written = 0;
+    EXPECT_EQ(EVP_EncryptInit_ex2(context.get(), EVP_aes_256_ctr(), internal::Raw(key),
+                                  internal::Raw(counter), nullptr),
+              1);
+    EXPECT_EQ(EVP_EncryptUpdate(context.get(), internal::RawMutable(block), &written,
+                                internal::Raw(block), static_cast<int>(block.size())),
+              1);
+    key.assign(block.begin(), block.begin() + KeyStream::kKeyBytes);
+    AppendBytes(out, ByteSpan(block).subspan(KeyStream::kKeyBytes));
+  }
+  out.resize(count);
+  return out;
+}
+
+TEST(KeyStream, IsAesCtrWithFastKeyErasure) {
+  const std::size_t count = 3 * KeyStream::kBufferBytes;
+  const Bytes key = Unhex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+  const Bytes expected = ExpectedStream(key, count);
+  // The same stream, however it is cut.
+  for (const std::size_t step : {std::size_t{7}, std::size_t{65504}, std::size_t{65505}, count}) {
+    KeyStream stream(SecretBytes::CopyOf(key), KeyStream::Reseed::kNever);
+    Bytes got(count);
+    for (std::size_t at = 0; at < count; at += step) {
+      stream.Fill(MutableByteSpan(got).subspan(at, std::min(step, count - at)));
+    }
+    EXPECT_EQ(got, expected) << step;
+  }
+}
+
+// A state in which nothing is pending holds none of the bytes that it has handed out.
+TEST(KeyStream, KeepsNothingOfWhatItHandedOut) {
+  const SecretBytes key(KeyStream::kKeyBytes);
+  const auto stream = std::make_unique<KeyStream>(key, KeyStream::Reseed::kNever);
+  Bytes out(KeyStream::kBufferBytes - KeyStream::kKeyBytes);
+  stream->Fill(out);
+  const ByteSpan state(reinterpret_cast<const std::byte*>(stream.get()), sizeof(KeyStream));
+  const std::string_view image = AsText(state);
+  for (std::size_t at = 0; at + 16 <= out.size(); at += 4096) {
+    EXPECT_EQ(image.find(AsText(ByteSpan(out).subspan(at, 16))), std::string_view::npos) << at;
+  }
+}
+
+TEST(InsecureSeededRandom, RepeatsItselfForASeed) {
+  InsecureSeededRandom a(7);
+  InsecureSeededRandom b(7);
+  InsecureSeededRandom c(8);
+  const Bytes drawn = Draw(a, 100'000);
+  EXPECT_EQ(drawn, Draw(b, 100'000));
+  EXPECT_NE(drawn, Draw(c, 100'000));
+}
+
+TEST(RandomSource, NextU64IsLittleEndian) {
+  InsecureSeededRandom a(1);
+  InsecureSeededRandom b(1);
+  const Bytes bytes = Draw(a, 8);
+  std::uint64_t expected = 0;
+  for (std::size_t i = 8; i-- > 0;) expected = expected << 8 | std::to_integer<unsigned>(bytes[i]);
+  EXPECT_EQ(b.NextU64(), expected);
+  EXPECT_EQ(a.NextU64(), b.NextU64());
+}
+
+TEST(SystemRandom, StreamsAreIndependent) {
+  SystemRandom a;
+  SystemRandom b;
+  std::set<std::uint64_t> seen;
+  for (int i = 0; i < 10'000; ++i) {
+    seen.insert(a.NextU64());
+    seen.insert(b.NextU64());
+  }
+  EXPECT_EQ(seen.size(), 20'000u);
+}
+
+// 2^26 fair bits: their sum has standard deviation sqrt(2^26) / 2 = 4096. Eight of those happen by
+// chance less often than once in 10^14 runs.
+TEST(SystemRandom, BitsAreBalanced) {
+  SystemRandom random;
+  std::int64_t ones = 0;
+  for (int i = 0; i < 1 << 20; ++i) ones += std::popcount(random.NextU64());
+  EXPECT_NEAR(static_cast<double>(ones), 1 << 25, 8 * 4096);
+}
+
+TEST(RandomBytes, AreFreshAndOfTheSizeAsked) {
+  EXPECT_EQ(RandomBytes(0).size(), 0u);
+  EXPECT_EQ(RandomBytes(1'000'003).size(), 1'000'003u);
+  EXPECT_NE(RandomBytes(32), RandomBytes(32));
+  EXPECT_NE(RandomBytes(32), Bytes(32));
+  EXPECT_EQ(RandomSecret(48).size(), 48u);
+  EXPECT_FALSE(RandomSecret(32) == RandomSecret(32));
+}
+
+}  // namespace
+}  // namespace anchorhold::crypto
