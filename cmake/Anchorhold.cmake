@@ -4,8 +4,10 @@ set(ANCHORHOLD_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Werror)
 set(ANCHORHOLD_HARDENING
     -D_GLIBCXX_ASSERTIONS # an out-of-range span[] or vector[] aborts instead of reading on
     -fstack-protector-strong
-    -ftrivial-auto-var-init=zero
     -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 16)
+  list(APPEND ANCHORHOLD_HARDENING -ftrivial-auto-var-init=zero)
+endif()
 
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   if(NOT ANCHORHOLD_SANITIZE)
