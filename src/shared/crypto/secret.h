@@ -23,8 +23,8 @@ class SecretBytes {
   SecretBytes Clone() const { return CopyOf(bytes_); }
   std::size_t size() const { return bytes_.size(); }
 
-  // The raw key. Greppable on purpose: only crypto/, the key files of client/core and the sealing
-  // in trusted/vault may call it.
+  // The raw key. Greppable on purpose: only crypto/, wire/sealed_object, channel/certificate and
+  // the key files of client/core may call it.
   ByteSpan ExposeSecret() const { return bytes_; }
   MutableByteSpan mutable_span() { return bytes_; }
 
