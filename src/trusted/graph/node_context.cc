@@ -1,0 +1,154 @@
+#include "trusted/graph/node_context.h"
+
+#include "trusted/graph/names.h"
+
+namespace anchorhold::graph {
+namespace {
+
+constexpr const char* kBatchSize =
+    "the batch's size is used as a number, so a result would depend on how many examples there "
+    "are; use the batch's size in shapes only";
+
+Error WrongAttribute(std::string_view name, const char* type) {
+  return InvalidInput("attribute " + Quoted(std::string(name)) + " is not " + type);
+}
+
+}  // namespace
+
+Status NodeContext::Open() {
+  for (const onnx::AttributeProto& attribute : node_.attribute()) {
+    if (attribute.has_ref_attr_name()) {
+      return Unsupported("attribute " + Quoted(attribute.name()) + " refers to a function's");
+    }
+    if (!attributes_.emplace(attribute.name(), &attribute).second) {
+      return InvalidInput("attribute " + Quoted(attribute.name()) + " is given twice");
+    }
+  }
+  for (const std::string& name : node_.input()) {
+    if (name.empty()) continue;
+    const auto found = state_.names.find(name);
+    if (found == state_.names.end()) {
+      return InvalidInput("reads " + Quoted(name) +
+                          ", which is no input, initializer or output of an earlier node (nodes "
+                          "must be listed in execution order, without cycles)");
+    }
+    if (!found->second.unavailable.empty()) return Unsupported(found->second.unavailable);
+  }
+  return Ok();
+}
+
+Status NodeContext::Close() const {
+  for (const auto& [name, attribute] : attributes_) {
+    if (read_.count(name) == 0) {
+      return Unsupported("attribute " + Quoted(name) + " is not supported");
+    }
+  }
+  return Ok();
+}
+
+std::size_t NodeContext::output_count() const {
+  int count = node_.output_size();
+  while (count > 0 && node_.output(count - 1).empty()) --count;
+  return static_cast<std::size_t>(count);
+}
+
+bool NodeContext::Has(std::size_t i) const {
+  return i < input_count() && !node_.input(static_cast<int>(i)).empty();
+}
+
+Result<const Imported*> NodeContext::Input(std::size_t i) const {
+  if (!Has(i)) return InvalidInput("input " + std::to_string(i) + " is missing");
+  return &state_.names.find(node_.input(static_cast<int>(i)))->second;  // Open found it
+}
+
+bool NodeContext::IsIntegers(std::size_t i) const {
+  const Result<const Imported*> input = Input(i);
+  return input.ok() && (*input)->integers.has_value();
+}
+
+Result<ValueId> NodeContext::Tensor(std::size_t i) {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
+  if (input->integers.has_value()) {
+    if (input->integers->uses_batch()) return PrivacyRefused(kBatchSize);
+    return InvalidInput("input " + std::to_string(i) +
+                        " holds integers; a float32 tensor is needed");
+  }
+  if (input->initializer < 0) return input->tensor;
+  Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
+  if (initializer.parameter == kNoValue) {
+    initializer.parameter = state_.builder.AddParameter(
+        initializer.shape, static_cast<std::size_t>(input->initializer));
+  }
+  return initializer.parameter;
+}
+
+Result<Integers> NodeContext::IntegersOf(std::size_t i) const {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
+  if (!input->integers.has_value()) {
+    return Unsupported("input " + std::to_string(i) +
+                       " must be integers that are known when the model is read: a constant, or "
+                       "computed from shapes");
+  }
+  return *input->integers;
+}
+
+Result<std::vector<std::int64_t>> NodeContext::ConstantIntegers(std::size_t i) const {
+  AH_ASSIGN_OR_RETURN(const Integers integers, IntegersOf(i));
+  if (integers.uses_batch()) return PrivacyRefused(kBatchSize);
+  std::vector<std::int64_t> values;
+  for (const SymbolicInteger& integer : integers.values) values.push_back(integer.value);
+  return values;
+}
+
+Result<NodeContext::Floats> NodeContext::ConstantFloats(std::size_t i) {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
+  if (input->initializer >= 0) {
+    Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
+    initializer.read_as_constant = true;
+    return Floats{initializer.shape, initializer.data};
+  }
+  if (input->tensor != kNoValue) {
+    const Graph& graph = state_.builder.graph();
+    const Value& value = graph.value(input->tensor);
+    if (value.source == Source::kConstant) {
+      return Floats{value.type.shape, graph.constants()[value.index]};
+    }
+  }
+  return Unsupported("input " + std::to_string(i) + " must be a float32 constant");
+}
+
+const onnx::AttributeProto* NodeContext::Attribute(std::string_view name) {
+  const auto found = attributes_.find(name);
+  if (found == attributes_.end()) return nullptr;
+  read_.emplace(name);
+  return found->second;
+}
+
+void NodeContext::IgnoreAttributes() {
+  for (const auto& [name, attribute] : attributes_) read_.emplace(name);
+}
+
+Result<std::int64_t> NodeContext::Int(std::string_view name, std::int64_t absent) {
+  const onnx::AttributeProto* attribute = Attribute(name);
+  if (attribute == nullptr) return absent;
+  if (attribute->type() != onnx::AttributeProto::INT) return WrongAttribute(name, "an integer");
+  return attribute->i();
+}
+
+Result<float> NodeContext::Float(std::string_view name, float absent) {
+  const onnx::AttributeProto* attribute = Attribute(name);
+  if (attribute == nullptr) return absent;
+  if (attribute->type() != onnx::AttributeProto::FLOAT) return WrongAttribute(name, "a number");
+  return attribute->f();
+}
+
+Result<std::vector<std::int64_t>> NodeContext::Ints(std::string_view name) {
+  const onnx::AttributeProto* attribute = Attribute(name);
+  if (attribute == nullptr) return std::vector<std::int64_t>{};
+  if (attribute->type() != onnx::AttributeProto::INTS) {
+    return WrongAttribute(name, "a list of integers");
+  }
+  return std::vector<std::int64_t>(attribute->ints().begin(), attribute->ints().end());
+}
+
+}  // namespace anchorhold::graph

@@ -1,0 +1,19 @@
+#include "trusted/graph/operators.h"
+
+namespace anchorhold::graph {
+
+const OperatorDefinition* FindOperator(std::string_view name, int opset) {
+  for (const auto& family :
+       {LinearOperators(), ElementwiseOperators(), NormalisationOperators(), ReductionOperators(),
+        LayoutOperators(), ShapeOperators(), RefusedOperators()}) {
+    for (const OperatorDefinition& definition : family) {
+      if (definition.name == name && opset >= definition.opset_first &&
+          opset <= definition.opset_last) {
+        return &definition;
+      }
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace anchorhold::graph

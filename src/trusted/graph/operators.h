@@ -1,0 +1,42 @@
+// ONNX operators: for each, how it is rewritten into primitives, whose type rules then decide.
+//
+// Adding an operator is adding one OperatorDefinition to its family's table (operators_*.cc): its
+// name, opset range, number of inputs and its rule. An operator that needs new arithmetic also adds
+// a Primitive.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "shared/base/result.h"
+
+namespace anchorhold::graph {
+
+class NodeContext;  // node_context.h
+
+struct OperatorDefinition {
+  std::string_view name;
+  int opset_first;
+  int opset_last;
+  int inputs_min;
+  int inputs_max;
+  // Reads the node and sets its outputs, or refuses.
+  Status (*rule)(NodeContext& node);
+};
+
+// The definition of `name` in `opset`, or nullptr.
+const OperatorDefinition* FindOperator(std::string_view name, int opset);
+
+// The families.
+std::span<const OperatorDefinition> LinearOperators();
+std::span<const OperatorDefinition> ElementwiseOperators();
+std::span<const OperatorDefinition> NormalisationOperators();
+std::span<const OperatorDefinition> ReductionOperators();
+std::span<const OperatorDefinition> LayoutOperators();
+std::span<const OperatorDefinition> ShapeOperators();
+// Known, not supported, and refused with the privacy reason where they would mix examples.
+std::span<const OperatorDefinition> RefusedOperators();
+
+}  // namespace anchorhold::graph

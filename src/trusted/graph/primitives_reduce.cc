@@ -1,0 +1,66 @@
+// SumOver and BroadcastTo. A sum may run over any axis but the example axis.
+#include <algorithm>
+
+#include "trusted/graph/autodiff.h"
+#include "trusted/graph/broadcasting.h"
+#include "trusted/graph/primitives.h"
+#include "trusted/kernels/strided.h"
+
+namespace anchorhold::graph::primitives {
+namespace {
+
+Result<ValueType> InferSumOver(std::span<const ValueType> inputs, const Attributes& attributes) {
+  ValueType out = inputs[0];
+  for (const std::int64_t axis : attributes.dims) {
+    if (axis == out.example_axis) {
+      return PrivacyRefused("axis " + std::to_string(axis) + " of " + FormatType(out) +
+                            " is the example axis, and reducing it would mix examples; reduce the "
+                            "other axes only");
+    }
+    out.shape[static_cast<std::size_t>(axis)] = 1;
+  }
+  return out;
+}
+
+template <typename T>
+void SumOverForward(const Call<T>& call) {
+  const Shape& x = call.input_types[0].shape;
+  const Shape& y = call.output_type.shape;
+  // The strides of y as it would broadcast to x: 0 along the summed axes.
+  const kernels::IndexSpace space = kernels::Broadcast(x, y, x);
+  kernels::SumStrided(space, call.inputs[0], call.output, ElementCount(y));
+}
+
+void SumOverGradient(GradientScope& s) {
+  s.Contribute(0, s.Emit(kBroadcastTo, {s.gradient()}, {.dims = s.shape(s.input(0))}));
+}
+
+Result<ValueType> InferBroadcastTo(std::span<const ValueType> inputs,
+                                   const Attributes& attributes) {
+  AH_ASSIGN_OR_RETURN(ValueType out, BroadcastTypes(inputs[0], {attributes.dims}));
+  if (out.shape != attributes.dims) {
+    return InvalidInput("cannot broadcast " + FormatType(inputs[0]) + " to " +
+                        FormatShape(attributes.dims));
+  }
+  return out;
+}
+
+template <typename T>
+void BroadcastToForward(const Call<T>& call) {
+  const Shape& y = call.output_type.shape;
+  const kernels::IndexSpace space = kernels::Broadcast(call.input_types[0].shape, y, y);
+  kernels::CopyStrided(space, call.inputs[0], call.output);
+}
+
+void BroadcastToGradient(GradientScope& s) {
+  s.Contribute(0, s.SumTo(s.gradient(), s.shape(s.input(0))));
+}
+
+}  // namespace
+
+const Primitive kSumOver = {"SumOver", &InferSumOver, &SumOverForward<float>,
+                            &SumOverForward<double>, &SumOverGradient};
+const Primitive kBroadcastTo = {"BroadcastTo", &InferBroadcastTo, &BroadcastToForward<float>,
+                                &BroadcastToForward<double>, &BroadcastToGradient};
+
+}  // namespace anchorhold::graph::primitives

@@ -1,0 +1,137 @@
+#include "trusted/graph/reshaping.h"
+
+#include <algorithm>
+
+#include "shared/base/limits.h"
+#include "trusted/graph/primitives.h"
+
+namespace anchorhold::graph {
+namespace {
+
+constexpr const char* kRemedy = "; keep the batch axis with -1 or 0 in its place";
+
+// Sizes as far as they are known; `rest` is where the -1 stands, or -1.
+struct Partial {
+  ValueType type;
+  int rest = -1;
+};
+
+Status PlaceExampleAxis(Partial& partial, int at) {
+  if (partial.type.has_examples()) {
+    return PrivacyRefused("the target shape uses the batch's size twice" + std::string(kRemedy));
+  }
+  partial.type.example_axis = at;
+  return Ok();
+}
+
+Result<Partial> ReadTarget(const ValueType& in, const ReshapeTarget& target) {
+  Partial partial;
+  for (int k = 0; k < static_cast<int>(target.sizes.size()); ++k) {
+    const SymbolicInteger size = target.sizes[static_cast<std::size_t>(k)];
+    std::int64_t known = size.value;
+    if (size.times_batch) {
+      AH_RETURN_IF_ERROR(PlaceExampleAxis(partial, k));
+    } else if (known == 0 && !target.allow_zero) {
+      if (k >= in.rank()) return InvalidInput("the target shape copies an axis that is not there");
+      known = in.shape[static_cast<std::size_t>(k)];
+      if (k == in.example_axis) AH_RETURN_IF_ERROR(PlaceExampleAxis(partial, k));
+    } else if (known == -1) {
+      if (partial.rest >= 0) return InvalidInput("the target shape has -1 twice");
+      partial.rest = k;
+      known = 1;
+    }
+    partial.type.shape.push_back(known);
+  }
+  return partial;
+}
+
+// A target of numbers alone, for an input whose batch size is declared as the number `batch`.
+Status PlaceDeclaredBatch(const ValueType& in, std::int64_t batch, Partial& partial) {
+  if (batch > 0) {
+    const std::size_t before =
+        ElementCount(std::span(in.shape).first(static_cast<std::size_t>(in.example_axis)));
+    std::size_t passed = 1;
+    for (std::size_t k = 0; k < partial.type.shape.size(); ++k) {
+      std::int64_t& size = partial.type.shape[k];
+      if (passed == before && size % batch == 0) {
+        size /= batch;
+        partial.type.example_axis = static_cast<int>(k);
+        return Ok();
+      }
+      passed *= static_cast<std::size_t>(size);
+    }
+  }
+  return PrivacyRefused("the target shape " + FormatShape(partial.type.shape) + " of " +
+                        FormatType(in) + " has no axis for the batch, so examples would mix" +
+                        kRemedy);
+}
+
+}  // namespace
+
+Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& target) {
+  if (target.sizes.size() > limits::kTensorRankMax) {
+    return LimitExceeded("a target shape of " + std::to_string(target.sizes.size()) + " axes");
+  }
+  AH_ASSIGN_OR_RETURN(Partial partial, ReadTarget(in, target));
+  ValueType& type = partial.type;
+  if (!in.has_examples() && type.has_examples()) {
+    return PrivacyRefused("a constant is given the batch's size as an axis");
+  }
+  AH_ASSIGN_OR_RETURN(const std::size_t known, CheckedElementCount(type.shape));
+  if (in.has_examples() && !type.has_examples()) {
+    if (partial.rest >= 0) {
+      type.example_axis = partial.rest;
+    } else {
+      AH_RETURN_IF_ERROR(PlaceDeclaredBatch(in, target.declared_batch, partial));
+    }
+  }
+  if (partial.rest < 0) return type;
+  const std::size_t size = ElementCount(in.shape);
+  if (size % known != 0) {
+    if (type.has_examples()) {
+      return PrivacyRefused("the target shape joins numbers of different examples of " +
+                            FormatType(in) + ": an example has " + std::to_string(size) +
+                            " numbers, not a multiple of " + std::to_string(known) + kRemedy);
+    }
+    return InvalidInput("cannot reshape " + FormatType(in) + ": " + std::to_string(size) +
+                        " elements are not a multiple of " + std::to_string(known));
+  }
+  type.shape[static_cast<std::size_t>(partial.rest)] = static_cast<std::int64_t>(size / known);
+  return type;
+}
+
+Result<ValueId> EmitReshape(NodeContext& node, ValueId value, const ValueType& to) {
+  const ValueType in = node.Type(value);
+  if (in == to) return value;
+  if (in.has_examples() && to.has_examples() && in.example_axis != to.example_axis &&
+      to.multiplicity() > in.multiplicity()) {
+    return PrivacyRefused("reshaping " + FormatType(in) + " to " + FormatType(to) +
+                          " makes features of the batch axis, so examples would mix" + kRemedy);
+  }
+  return node.Emit(primitives::kReshape, {value},
+                   {.dims = to.shape, .example_axis = to.example_axis});
+}
+
+Result<ValueId> DropAxes(NodeContext& node, ValueId value, const std::vector<int>& axes) {
+  const ValueType in = node.Type(value);
+  ValueType to;
+  for (int k = 0; k < in.rank(); ++k) {
+    const std::int64_t size = in.shape[static_cast<std::size_t>(k)];
+    if (std::find(axes.begin(), axes.end(), k) == axes.end()) {
+      if (k == in.example_axis) to.example_axis = to.rank();
+      to.shape.push_back(size);
+      continue;
+    }
+    if (k == in.example_axis) {
+      return PrivacyRefused("axis " + std::to_string(k) + " of " + FormatType(in) +
+                            " is the example axis and cannot be dropped; name other axes");
+    }
+    if (size != 1) {
+      return InvalidInput("axis " + std::to_string(k) + " of " + FormatType(in) +
+                          " has not size 1 and cannot be dropped");
+    }
+  }
+  return EmitReshape(node, value, to);
+}
+
+}  // namespace anchorhold::graph

@@ -1,0 +1,63 @@
+#include "trusted/graph/value_type.h"
+
+#include "shared/base/limits.h"
+
+namespace anchorhold::graph {
+
+Result<std::size_t> CheckedElementCount(std::span<const std::int64_t> shape) {
+  if (shape.size() > limits::kTensorRankMax) {
+    return LimitExceeded("a tensor of rank " + std::to_string(shape.size()) + "; at most " +
+                         std::to_string(limits::kTensorRankMax) + " axes are accepted");
+  }
+  std::size_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 1) return InvalidInput("an axis of size " + std::to_string(size));
+    if (static_cast<std::uint64_t>(size) > limits::kTensorElementsMax / count) {
+      return LimitExceeded("a tensor of more than " + std::to_string(limits::kTensorElementsMax) +
+                           " elements");
+    }
+    count *= static_cast<std::size_t>(size);
+  }
+  return count;
+}
+
+std::size_t ElementCount(std::span<const std::int64_t> shape) {
+  std::size_t count = 1;
+  for (const std::int64_t size : shape) count *= static_cast<std::size_t>(size);
+  return count;
+}
+
+std::string FormatShape(std::span<const std::int64_t> shape) {
+  if (shape.empty()) return "scalar";
+  std::string text;
+  for (const std::int64_t size : shape) {
+    if (!text.empty()) text += "x";
+    text += std::to_string(size);
+  }
+  return text;
+}
+
+std::string FormatType(const ValueType& type) {
+  if (!type.has_examples()) return FormatShape(type.shape) + " float32";
+  std::string text;
+  for (int k = 0; k < type.rank(); ++k) {
+    const std::int64_t size = type.shape[static_cast<std::size_t>(k)];
+    if (!text.empty()) text += " x ";
+    if (k != type.example_axis) {
+      text += std::to_string(size);
+    } else {
+      text += size == 1 ? "example" : "example*" + std::to_string(size);
+    }
+  }
+  return text + " float32";
+}
+
+Result<int> NormaliseAxis(std::int64_t axis, int rank) {
+  if (axis < -rank || axis >= rank) {
+    return InvalidInput("axis " + std::to_string(axis) + " of a value of rank " +
+                        std::to_string(rank));
+  }
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
+}
+
+}  // namespace anchorhold::graph

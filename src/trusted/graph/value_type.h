@@ -1,0 +1,54 @@
+// The type of a value in the graph: its shape, and where in it the examples lie.
+//
+// A model is written for a batch of B examples, B unknown. A value either depends on the examples,
+// and then exactly one of its axes has size B * m (the example axis, m its inner multiplicity), or
+// it does not (a parameter, a constant). Along the example axis, index b * m + i belongs to example
+// b. `shape` is the shape for a batch of one: the example axis has size m. So [B, 30] is {1, 30}
+// with example axis 0, and [B, S, d] folded to [B * S, d] is {S, d} with example axis 0.
+//
+// The one invariant behind the privacy type check: element (.., b * m + i, ..) of a value with an
+// example axis is a function of example b, the parameters and the constants alone, and not of B.
+// Every primitive's type rule (primitive.h) keeps it or refuses.
+//
+// All values are float32: the integers by which exporters compute shapes are resolved while
+// importing (integers.h) and never reach the graph.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "shared/base/result.h"
+#include "trusted/graph/model.h"
+
+namespace anchorhold::graph {
+
+inline constexpr int kNoExampleAxis = -1;
+
+struct ValueType {
+  Shape shape;  // for a batch of one
+  int example_axis = kNoExampleAxis;
+
+  bool has_examples() const { return example_axis != kNoExampleAxis; }
+  int rank() const { return static_cast<int>(shape.size()); }
+  // Size of the example axis for one example. Precondition: has_examples().
+  std::int64_t multiplicity() const { return shape[static_cast<std::size_t>(example_axis)]; }
+  friend bool operator==(const ValueType&, const ValueType&) = default;
+};
+
+// The number of elements. kInvalidInput for a size below 1, kLimitExceeded for a rank over
+// limits::kTensorRankMax or a product over limits::kTensorElementsMax.
+Result<std::size_t> CheckedElementCount(std::span<const std::int64_t> shape);
+
+// The same, for a shape that is known to be within the limits.
+std::size_t ElementCount(std::span<const std::int64_t> shape);
+
+// "30x1", "scalar".
+std::string FormatShape(std::span<const std::int64_t> shape);
+// "example x 30 float32"; a multiplicity of 4 reads "example*4 x 30 float32".
+std::string FormatType(const ValueType& type);
+
+// Negative axes count from the end. kInvalidInput if `axis` is not in [-rank, rank).
+Result<int> NormaliseAxis(std::int64_t axis, int rank);
+
+}  // namespace anchorhold::graph

@@ -1,0 +1,147 @@
+#include "trusted/train/executor.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "shared/base/check.h"
+#include "trusted/graph/autodiff.h"
+#include "trusted/graph/graph.h"
+#include "trusted/train/executor_goal.h"
+#include "trusted/train/executor_program.h"
+#include "trusted/train/loss_value.h"
+
+namespace anchorhold::train {
+
+// The programs are shared between clones; the memory that they run in is each executor's own.
+class Executor::Plan {
+ public:
+  static Result<std::unique_ptr<Plan>> Make(const graph::Model& model, std::optional<Loss> loss);
+  std::unique_ptr<Plan> Clone() const { return std::unique_ptr<Plan>(new Plan(shared_)); }
+
+  void Infer(std::span<const float> parameters, std::span<const float> input,
+             std::span<float> output);
+  float LossAndGradient(std::span<const float> parameters, std::span<const float> input,
+                        const Label& label, std::span<float> gradient);
+
+  struct Shared {
+    std::size_t parameter_count = 0;
+    std::size_t input_width = 0;
+    std::size_t output_width = 0;
+    Program<float> inference;
+    std::optional<Program<float>> training;
+    Loss loss = Loss::kMeanSquaredError;  // meaningful with `training`
+  };
+  const Shared& shared() const { return *shared_; }
+
+ private:
+  explicit Plan(std::shared_ptr<const Shared> shared) : shared_(std::move(shared)) {
+    const auto fit = [this](const Program<float>& program) {
+      arena_.resize(std::max(arena_.size(), program.arena_size()));
+      scratch_.resize(std::max(scratch_.size(), program.scratch_size()));
+    };
+    fit(shared_->inference);
+    if (shared_->training) fit(*shared_->training);
+  }
+
+  std::shared_ptr<const Shared> shared_;
+  std::vector<float> arena_;
+  std::vector<const float*> scratch_;
+};
+
+Result<std::unique_ptr<Executor::Plan>> Executor::Plan::Make(const graph::Model& model,
+                                                             std::optional<Loss> loss) {
+  auto shared = std::make_shared<Shared>();
+  shared->parameter_count = model.parameter_count();
+  shared->input_width = graph::ElementCount(model.input().shape);
+  shared->output_width = graph::ElementCount(model.outputs()[0].shape);
+  const std::vector<std::size_t> offsets = ParameterOffsets(model);
+  // The inference program runs the model's graph as it is: examples come one at a time.
+  const auto graph = std::make_shared<const graph::Graph>(model.graph());
+  AH_ASSIGN_OR_RETURN(
+      shared->inference,
+      Program<float>::Make(graph, {graph->outputs()[0], graph::kNoValue, {}}, offsets));
+  if (loss.has_value()) {
+    AH_ASSIGN_OR_RETURN(TrainingGoal training, MakeTrainingGoal(model, *loss));
+    AH_ASSIGN_OR_RETURN(shared->training,
+                        Program<float>::Make(std::move(training.graph), training.goal, offsets));
+    shared->loss = *loss;
+  }
+  return std::unique_ptr<Plan>(new Plan(std::move(shared)));
+}
+
+void Executor::Plan::Infer(std::span<const float> parameters, std::span<const float> input,
+                           std::span<float> output) {
+  AH_CHECK(parameters.size() == shared_->parameter_count);
+  AH_CHECK(input.size() == shared_->input_width);
+  AH_CHECK(output.size() == shared_->output_width);
+  const Program<float>::Memory memory{parameters.data(), input.data(), nullptr, arena_.data(),
+                                      scratch_.data()};
+  shared_->inference.Forward(memory);
+  const std::span<const float> result = shared_->inference.Output(memory);
+  std::copy(result.begin(), result.end(), output.begin());
+}
+
+float Executor::Plan::LossAndGradient(std::span<const float> parameters,
+                                      std::span<const float> input, const Label& label,
+                                      std::span<float> gradient) {
+  AH_CHECK(shared_->training.has_value());
+  AH_CHECK(parameters.size() == shared_->parameter_count);
+  AH_CHECK(gradient.size() == shared_->parameter_count);
+  AH_CHECK(input.size() == shared_->input_width);
+  const Program<float>& program = *shared_->training;
+  const Program<float>::Memory memory{parameters.data(), input.data(), gradient.data(),
+                                      arena_.data(), scratch_.data()};
+  program.Forward(memory);
+  const float loss =
+      LossAndSeed(shared_->loss, program.Output(memory), label, program.Seed(memory));
+  program.Backward(memory);
+  return loss;
+}
+
+Executor::Executor(std::unique_ptr<Plan> plan) : plan_(std::move(plan)) {}
+Executor::~Executor() = default;
+Executor::Executor(Executor&&) noexcept = default;
+Executor& Executor::operator=(Executor&&) noexcept = default;
+
+Result<Executor> Executor::ForInference(const graph::Model& model) {
+  AH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan, Plan::Make(model, std::nullopt));
+  return Executor(std::move(plan));
+}
+
+Result<Executor> Executor::ForTraining(const graph::Model& model, Loss loss) {
+  AH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan, Plan::Make(model, loss));
+  return Executor(std::move(plan));
+}
+
+Executor Executor::Clone() const { return Executor(plan_->Clone()); }
+
+std::size_t Executor::parameter_count() const { return plan_->shared().parameter_count; }
+std::size_t Executor::input_width() const { return plan_->shared().input_width; }
+std::size_t Executor::output_width() const { return plan_->shared().output_width; }
+
+void Executor::Infer(std::span<const float> parameters, std::span<const float> input,
+                     std::span<float> output) {
+  plan_->Infer(parameters, input, output);
+}
+
+float Executor::LossAndGradient(std::span<const float> parameters, const ExampleSet& examples,
+                                std::size_t row, std::span<float> gradient) {
+  AH_CHECK(row < examples.rows);
+  const auto row_of = [row](const std::vector<float>& values, std::size_t width) {
+    return std::span(values).subspan(row * width, width);
+  };
+  Label label;
+  if (plan_->shared().loss == Loss::kMeanSquaredError) {
+    label.targets = row_of(examples.targets, examples.target_width);
+  } else {
+    AH_CHECK(row < examples.classes.size());
+    label.class_index = examples.classes[row];
+  }
+  return plan_->LossAndGradient(parameters, row_of(examples.features, examples.feature_width),
+                                label, gradient);
+}
+
+}  // namespace anchorhold::train

@@ -1,0 +1,199 @@
+#include "trusted/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "trusted/dp/poisson.h"
+
+namespace anchorhold::train {
+namespace {
+
+Status CheckFinite(std::span<const float> parameters, std::uint64_t step) {
+  if (std::all_of(parameters.begin(), parameters.end(), [](float x) { return std::isfinite(x); })) {
+    return Ok();
+  }
+  return InvalidInput("the parameters grew beyond all numbers in step " + std::to_string(step) +
+                      ": take a smaller learning rate");
+}
+
+Status CheckSets(const graph::Model& model, Loss loss, const std::vector<const ExampleSet*>& sets) {
+  for (const ExampleSet* set : sets) AH_RETURN_IF_ERROR(CheckFits(model, loss, *set));
+  return Ok();
+}
+
+}  // namespace
+
+std::vector<float> FlatParameters(const graph::Model& model) {
+  std::vector<float> flat;
+  flat.reserve(model.parameter_count());
+  for (const graph::Parameter& parameter : model.parameters()) {
+    flat.insert(flat.end(), parameter.values.begin(), parameter.values.end());
+  }
+  return flat;
+}
+
+Result<RowPool> RowPool::Create(std::vector<const ExampleSet*> sets) {
+  RowPool pool;
+  for (const ExampleSet* set : sets) {
+    AH_CHECK(set != nullptr);
+    pool.rows_ += set->rows;
+    if (pool.rows_ >> 32 != 0) return LimitExceeded("more than 2^32 rows in one job");
+  }
+  if (pool.rows_ == 0) return InvalidInput("no rows to train on");
+  pool.sets_ = std::move(sets);
+  return pool;
+}
+
+// Looks at every set, so that the time does not depend on whose row it is.
+RowPool::Place RowPool::Find(std::uint32_t index) const {
+  AH_CHECK(index < rows_);
+  std::size_t which = 0;
+  std::size_t row = index;
+  std::size_t start = 0;
+  for (std::size_t i = 0; i < sets_.size(); ++i) {
+    const bool reached = index >= start;
+    which = reached ? i : which;
+    row = reached ? index - start : row;
+    start += sets_[i]->rows;
+  }
+  return {sets_[which], row};
+}
+
+Result<PrivateTrainer> PrivateTrainer::Create(const graph::Model& model,
+                                              std::vector<const ExampleSet*> sets,
+                                              const TrainerConfig& config,
+                                              const PrivateTraining& training,
+                                              RandomStreams random) {
+  AH_CHECK(random.sampling != nullptr && random.noise != nullptr);
+  AH_CHECK(random.sampling != random.noise);
+  AH_RETURN_IF_ERROR(dp::ValidateEvent(dp::PoissonSampledGaussian{
+      training.sampling_probability, training.noise_multiplier, training.steps}));
+  if (training.public_rows == 0) return InvalidInput("the public number of rows must not be 0");
+  AH_RETURN_IF_ERROR(CheckSets(model, config.loss, sets));
+  AH_ASSIGN_OR_RETURN(RowPool pool, RowPool::Create(std::move(sets)));
+  AH_ASSIGN_OR_RETURN(Executor executor, Executor::ForTraining(model, config.loss));
+  const std::size_t count = executor.parameter_count();
+  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid, dp::ClipGrid::Create(training.noise_multiplier,
+                                                                    training.max_grad_norm, count));
+  AH_ASSIGN_OR_RETURN(Optimizer optimizer, Optimizer::Create(config.optimizer, count));
+  return PrivateTrainer(std::move(executor), std::move(pool), training, random,
+                        std::move(optimizer), grid, FlatParameters(model));
+}
+
+PrivateTrainer::PrivateTrainer(Executor executor, RowPool pool, const PrivateTraining& training,
+                               RandomStreams random, Optimizer optimizer, const dp::ClipGrid& grid,
+                               std::vector<float> parameters)
+    : executor_(std::move(executor)),
+      pool_(std::move(pool)),
+      training_(training),
+      random_(random),
+      optimizer_(std::move(optimizer)),
+      sum_(grid),
+      parameters_(std::move(parameters)),
+      gradient_(parameters_.size()) {}
+
+std::vector<PrivateTrainer::Entry> PrivateTrainer::DrawBatch() {
+  const std::vector<std::uint32_t> batch =
+      dp::PoissonSample(training_.sampling_probability, pool_.rows(), *random_.sampling);
+  const std::size_t capacity =
+      dp::PublicBatchCapacity(training_.sampling_probability, training_.public_rows);
+  std::vector<Entry> entries;
+  entries.reserve(std::max(batch.size(), capacity));
+  for (const std::uint32_t row : batch) entries.push_back({row, 1});
+  while (entries.size() < capacity) {
+    entries.push_back({static_cast<std::uint32_t>(entries.size() % pool_.rows()), 0});
+  }
+  return entries;
+}
+
+void PrivateTrainer::Accumulate(Executor& executor, std::span<const float> parameters,
+                                const RowPool& pool, std::span<const Entry> entries,
+                                std::span<float> gradient, dp::ClippedSum& sum) {
+  for (const Entry& entry : entries) {
+    const RowPool::Place place = pool.Find(entry.row);
+    executor.LossAndGradient(parameters, *place.set, place.row, gradient);
+    sum.Add(gradient, entry.weight);
+  }
+}
+
+Status PrivateTrainer::Step() {
+  if (steps_done_ >= training_.steps) {
+    return InvalidInput("all " + std::to_string(training_.steps) +
+                        " agreed steps of this job are done");
+  }
+  ++steps_done_;  // spent from here on, whatever happens
+  const std::vector<Entry> entries = DrawBatch();
+  Accumulate(executor_, parameters_, pool_, entries, gradient_, sum_);
+  const double expected_batch_size =
+      training_.sampling_probability.value() * static_cast<double>(training_.public_rows);
+  sum_.TakeNoised(*random_.noise, expected_batch_size, gradient_);
+  optimizer_.Step(parameters_, gradient_);
+  return CheckFinite(parameters_, steps_done_);
+}
+
+dp::DpEvent PrivateTrainer::SpentSoFar() const {
+  return dp::PoissonSampledGaussian{training_.sampling_probability, training_.noise_multiplier,
+                                    steps_done_};
+}
+
+dp::Unreleased<std::vector<float>> PrivateTrainer::TakeParameters() && {
+  return dp::Unreleased<std::vector<float>>(std::move(parameters_));
+}
+
+Result<NonPrivateTrainer> NonPrivateTrainer::Create(const graph::Model& model,
+                                                    std::vector<const ExampleSet*> sets,
+                                                    const TrainerConfig& config,
+                                                    std::size_t batch_size, std::uint64_t seed) {
+  AH_RETURN_IF_ERROR(CheckSets(model, config.loss, sets));
+  AH_ASSIGN_OR_RETURN(RowPool pool, RowPool::Create(std::move(sets)));
+  AH_ASSIGN_OR_RETURN(Executor executor, Executor::ForTraining(model, config.loss));
+  AH_ASSIGN_OR_RETURN(Optimizer optimizer,
+                      Optimizer::Create(config.optimizer, executor.parameter_count()));
+  const std::size_t rows = pool.rows();
+  const std::size_t batch = batch_size == 0 ? rows : std::min(batch_size, rows);
+  return NonPrivateTrainer(std::move(executor), std::move(pool), batch, seed, std::move(optimizer),
+                           FlatParameters(model));
+}
+
+NonPrivateTrainer::NonPrivateTrainer(Executor executor, RowPool pool, std::size_t batch_size,
+                                     std::uint64_t seed, Optimizer optimizer,
+                                     std::vector<float> parameters)
+    : executor_(std::move(executor)),
+      pool_(std::move(pool)),
+      batch_size_(batch_size),
+      random_(std::make_unique<crypto::InsecureSeededRandom>(seed)),
+      optimizer_(std::move(optimizer)),
+      parameters_(std::move(parameters)),
+      gradient_(parameters_.size()),
+      sum_(parameters_.size()),
+      order_(pool_.rows()) {
+  for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
+  next_ = order_.size();
+}
+
+// Fisher and Yates.
+void NonPrivateTrainer::Shuffle() {
+  for (std::size_t i = order_.size(); i > 1; --i) {
+    std::swap(order_[i - 1], order_[random_->NextU64() % i]);
+  }
+  next_ = 0;
+}
+
+Status NonPrivateTrainer::Step() {
+  if (next_ + batch_size_ > order_.size()) Shuffle();
+  std::fill(sum_.begin(), sum_.end(), 0.0);
+  double loss = 0;
+  for (std::size_t i = 0; i < batch_size_; ++i) {
+    const RowPool::Place place = pool_.Find(order_[next_++]);
+    loss += executor_.LossAndGradient(parameters_, *place.set, place.row, gradient_);
+    for (std::size_t j = 0; j < sum_.size(); ++j) sum_[j] += gradient_[j];
+  }
+  const auto count = static_cast<double>(batch_size_);
+  for (std::size_t j = 0; j < sum_.size(); ++j) gradient_[j] = static_cast<float>(sum_[j] / count);
+  last_mean_loss_ = loss / count;
+  optimizer_.Step(parameters_, gradient_);
+  return CheckFinite(parameters_, optimizer_.steps_done());
+}
+
+}  // namespace anchorhold::train
