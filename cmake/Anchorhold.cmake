@@ -60,8 +60,9 @@ function(anchorhold_test name)
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
 endfunction()
 
-# anchorhold_protobuf(NAME PROTO ...): a library of protobuf-lite messages. Generated code is not
-# ours to warn about.
+# anchorhold_protobuf(NAME IMPORT_DIR dir PROTOS file ...): a library of protobuf-lite messages,
+# included by their path below IMPORT_DIR ("shared/wire/session.pb.h"). Generated code is not ours to
+# warn about.
 function(anchorhold_protobuf name)
   cmake_parse_arguments(ARG "" "IMPORT_DIR" "PROTOS" ${ARGN})
   set(out ${CMAKE_BINARY_DIR}/generated)
