@@ -1,0 +1,119 @@
+#include "client/cli/outcome.h"
+
+#include <fmt/format.h>
+
+#include "client/core/messages.h"
+#include "client/core/number.h"
+
+namespace anchorhold::client {
+namespace {
+
+std::string Hex(const std::string& bytes) { return ToHex(AsBytes(bytes)); }
+
+}  // namespace
+
+void JobProgressView::Show(const wire::proto::JobProgress& progress) {
+  const auto now = std::chrono::steady_clock::now();
+  if (first_) {
+    first_ = false;
+    started_ = now;
+    examples_at_start_ = progress.examples_done();
+  }
+  const double seconds = std::chrono::duration<double>(now - started_).count();
+  std::string text = fmt::format("job {}  step {}/{}  epoch {:.1f}  epsilon {:.3f}", progress.job(),
+                                 progress.steps_done(), progress.steps(), progress.epochs_done(),
+                                 progress.epsilon_spent());
+  if (epsilon_ > 0) text += " of " + ShortNumber(epsilon_);
+  if (seconds > 0 && progress.examples_done() > examples_at_start_) {
+    const auto examples = static_cast<double>(progress.examples_done() - examples_at_start_);
+    text += fmt::format("  {:.0f} examples/s", examples / seconds);
+  }
+  line_.Show(progress.steps_done(), progress.steps(), text);
+}
+
+void AddOutcomeOptions(CLI::App* command, OutcomeFolder& folder, bool& force) {
+  command
+      ->add_option("--out", folder.path,
+                   "Folder for weights.safetensors and receipt; made if need be.")
+      ->type_name("DIR")
+      ->required();
+  command->add_flag("--force", force, "Replace weights and receipt that are there.");
+}
+
+Json ReleaseJson(const wire::proto::JobReleased& released) {
+  const auto& terms = released.terms();
+  Json charges = Json::array();
+  for (const auto& charge : released.charges()) {
+    charges.push_back({{"dataset", charge.name()},
+                       {"owner", Hex(charge.owner())},
+                       {"object_id", Hex(charge.object_id())},
+                       {"contract_sha256", Hex(charge.contract_sha256())},
+                       {"epsilon_budget", charge.epsilon_budget()},
+                       {"epsilon_spent", charge.epsilon_spent()},
+                       {"delta", charge.delta()}});
+  }
+  return {{"job", released.job()},
+          {"researcher_key", Hex(released.researcher_key())},
+          {"platform", released.platform()},
+          {"measurement", Hex(released.measurement())},
+          {"model_sha256", Hex(released.model_sha256())},
+          {"output_sha256", Hex(released.output_sha256())},
+          {"terms",
+           {{"loss", terms.loss()},
+            {"optimizer", terms.optimizer()},
+            {"learning_rate", terms.learning_rate()},
+            {"momentum", terms.momentum()},
+            {"max_grad_norm", terms.max_grad_norm()},
+            {"sampling_probability", terms.sampling_probability()},
+            {"noise_multiplier", terms.noise_multiplier()},
+            {"steps", terms.steps()},
+            {"epsilon", terms.epsilon()},
+            {"delta", terms.delta()}}},
+          {"charges", charges}};
+}
+
+std::vector<std::pair<std::string, std::string>> ReleaseFacts(
+    const wire::proto::JobReleased& released) {
+  const auto& terms = released.terms();
+  std::vector<std::pair<std::string, std::string>> facts = {
+      {"job", std::to_string(released.job())},
+      {"researcher key", Hex(released.researcher_key())},
+      {"platform", OneLine(released.platform())},
+      {"measurement", Hex(released.measurement())},
+      {"model", "SHA-256 " + Hex(released.model_sha256())},
+      {"weights", "SHA-256 " + Hex(released.output_sha256())},
+      {"terms", OneLine(terms.loss()) + ", " + OneLine(terms.optimizer()) + ", learning rate " +
+                    ShortNumber(terms.learning_rate()) + ", momentum " +
+                    ShortNumber(terms.momentum()) + ", " + std::to_string(terms.steps()) +
+                    " steps at sampling probability " + ShortNumber(terms.sampling_probability())},
+      {"privacy", "epsilon " + ShortNumber(terms.epsilon()) + " at delta " +
+                      ShortNumber(terms.delta()) + ": noise multiplier " +
+                      ShortNumber(terms.noise_multiplier()) + ", clipping norm " +
+                      ShortNumber(terms.max_grad_norm())}};
+  for (const auto& charge : released.charges()) {
+    facts.emplace_back("charged", OneLine(charge.name()) + ": epsilon " +
+                                      ShortNumber(charge.epsilon_spent()) + " of " +
+                                      ShortNumber(charge.epsilon_budget()) +
+                                      " spent so far, at delta " + ShortNumber(charge.delta()));
+  }
+  return facts;
+}
+
+Status PresentOutcome(const App& app, const OutcomeFolder& folder, const JobOutcome& outcome) {
+  AH_RETURN_IF_ERROR(folder.Write(outcome));
+  const auto& released = outcome.verified.entry.job_released();
+  if (app.json()) {
+    Json object = {{"weights", folder.weights_path()}, {"receipt", folder.receipt_path()}};
+    object.update(ReleaseJson(released));
+    app.PrintJson(object);
+    return Ok();
+  }
+  app.Print("The receipt holds, and it is for these weights.\n" +
+            FactLines({{"weights", folder.weights_path()},
+                       {"receipt", folder.receipt_path()},
+                       {"epsilon", FormatNumber(released.terms().epsilon()) + " at delta " +
+                                       FormatNumber(released.terms().delta())}}));
+  return Ok();
+}
+
+}  // namespace anchorhold::client

@@ -1,0 +1,110 @@
+#include "client/core/model_file.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "client/core/files.h"
+#include "shared/base/limits.h"
+#include "shared/wire/safetensors.h"
+
+namespace anchorhold::client {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
+
+std::size_t WidthOf(const graph::Shape& shape) {
+  std::size_t width = 1;
+  for (const std::int64_t size : shape) width *= static_cast<std::size_t>(size);
+  return width;
+}
+
+std::string ShapeText(const graph::Shape& shape) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+  }
+  return out + "]";
+}
+
+Status CheckFinite(std::span<const float> values, const std::string& name) {
+  for (const float value : values) {
+    if (!std::isfinite(value)) {
+      return InvalidInput("parameter '" + name + "' holds a number that is not finite");
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Result<ModelFile> ReadModelFile(const std::string& path) {
+  AH_ASSIGN_OR_RETURN(Bytes onnx, ReadWholeFile(path, limits::kModelBytesMax));
+  auto model = graph::ImportOnnx(onnx);
+  if (!model.ok()) return model.error().At(path);
+  return ModelFile{.onnx = std::move(onnx), .model = *std::move(model)};
+}
+
+Status CheckFitsSchema(const graph::Model& model, const wire::Schema& schema) {
+  const graph::Port& input = model.input();
+  if (WidthOf(input.shape) != schema.feature_count()) {
+    return InvalidInput("the model's input '" + input.name + "' takes " +
+                        std::to_string(WidthOf(input.shape)) +
+                        " values an example and the schema "
+                        "has " +
+                        std::to_string(schema.feature_count()) + " feature columns");
+  }
+  if (schema.label() == nullptr) return InvalidInput("the schema has no label column");
+  const graph::Port& output = model.outputs().front();
+  const std::size_t width = WidthOf(output.shape);
+  const std::size_t classes = schema.label()->classes.size();
+  const bool binary = classes == 2 && width == 1;
+  const bool fits = classes == 0 ? width == 1 : binary || width == classes;
+  if (fits) return Ok();
+  return InvalidInput(
+      "the model's output '" + output.name + "' gives " + std::to_string(width) +
+      " values an example, which cannot predict the label '" + schema.label()->name + "' with " +
+      (classes == 0 ? std::string("one target") : std::to_string(classes) + " classes"));
+}
+
+Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model& model) {
+  AH_ASSIGN_OR_RETURN(const wire::Safetensors file, wire::ParseSafetensors(safetensors));
+  std::vector<float> out(model.parameter_count());
+  std::size_t at = 0;
+  for (const auto& parameter : model.parameters()) {
+    const wire::TensorView* tensor = file.Find(parameter.name);
+    if (tensor == nullptr) {
+      return InvalidInput("the weights lack the model's parameter '" + parameter.name + "'");
+    }
+    if (tensor->type != wire::TensorType::kF32 || tensor->shape != parameter.shape) {
+      return InvalidInput("parameter '" + parameter.name + "' must be F32 " +
+                          ShapeText(parameter.shape) + ", as the model says");
+    }
+    const std::size_t count = WidthOf(parameter.shape);
+    AH_CHECK(tensor->data.size() == count * sizeof(float) && at + count <= out.size());
+    // An empty parameter has no data to point to.
+    if (count > 0) std::memcpy(out.data() + at, tensor->data.data(), tensor->data.size());
+    AH_RETURN_IF_ERROR(CheckFinite(std::span<const float>(out).subspan(at, count), parameter.name));
+    at += count;
+  }
+  if (file.tensors.size() != model.parameters().size()) {
+    return InvalidInput("the weights hold " + std::to_string(file.tensors.size()) +
+                        " tensors and the model " + std::to_string(model.parameters().size()) +
+                        " parameters");
+  }
+  return out;
+}
+
+Bytes SerializeWeights(const graph::Model& model, std::span<const float> parameters) {
+  AH_CHECK(parameters.size() == model.parameter_count());
+  wire::Safetensors file;
+  for (const auto& parameter : model.parameters()) {
+    const std::size_t count = WidthOf(parameter.shape);
+    file.tensors.push_back({parameter.name, wire::TensorType::kF32, parameter.shape,
+                            std::as_bytes(parameters.first(count))});
+    parameters = parameters.subspan(count);
+  }
+  return wire::WriteSafetensors(file);
+}
+
+}  // namespace anchorhold::client

@@ -1,0 +1,31 @@
+// Models on the researcher's disk: ONNX files, and weights as safetensors that hold each parameter
+// under its ONNX name.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shared/wire/schema.h"
+#include "trusted/graph/model.h"
+
+namespace anchorhold::client {
+
+struct ModelFile {
+  Bytes onnx;
+  graph::Model model;
+};
+// Imports and checks exactly as the enclave does; errors name the file and the node.
+Result<ModelFile> ReadModelFile(const std::string& path);
+
+// kInvalidInput, naming both sides, if the model's input is not as wide as the schema's features,
+// or its output cannot predict the schema's label.
+Status CheckFitsSchema(const graph::Model& model, const wire::Schema& schema);
+
+// All parameters in the model's order, each row-major, as train::Executor takes them.
+// kInvalidInput for a file that lacks a parameter, has one too many, or one of another shape.
+Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model& model);
+// Precondition: model.parameter_count() numbers.
+Bytes SerializeWeights(const graph::Model& model, std::span<const float> parameters);
+
+}  // namespace anchorhold::client
