@@ -1,6 +1,6 @@
 # The thin face: each target says what it does and leaves the work to CMake's presets and the
 # example's script.
-.PHONY: help build demo test asan tsan fuzz check format clean
+.PHONY: help build binaries demo test asan tsan fuzz check format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -10,7 +10,13 @@ build: ## install what is missing and build the release preset into build/releas
 	@cmake --preset release --log-level=WARNING
 	@cmake --build --preset release
 
-demo: build ## two hospitals train one model that neither can look into
+# Only what users run, without the tests.
+binaries:
+	@tools/install-packages.sh build
+	@cmake --preset release --log-level=WARNING
+	@cmake --build --preset release --target anchorhold anchorhold-host anchorhold-enclave
+
+demo: binaries ## two hospitals train one model that neither can look into
 	@examples/two-hospitals/run.sh
 
 test: build ## every test

@@ -40,8 +40,8 @@ void Mutate(Input& input, std::mt19937_64& random) {
       return;
     case 3: {
       const std::size_t count = below(std::min<std::size_t>(16, input.size() - at + 1));
-      const Input piece(input.begin() + static_cast<std::ptrdiff_t>(at),
-                        input.begin() + static_cast<std::ptrdiff_t>(std::min(at + count, input.size())));
+      const auto start = input.begin() + static_cast<std::ptrdiff_t>(at);
+      const Input piece(start, start + static_cast<std::ptrdiff_t>(count));
       input.insert(input.begin() + static_cast<std::ptrdiff_t>(at), piece.begin(), piece.end());
       return;
     }
