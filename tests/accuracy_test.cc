@@ -1,6 +1,7 @@
-// The figures that the README states, on the example's data, split and terms: at epsilon 1 the joint
-// private model reaches 0.93, each hospital alone stays 0.08 or more below it. Five fixed seeds, so
-// that the test says the same every day; the product itself draws from the system's generator.
+// The figures that the README states, on the example's data, split and terms: at epsilon 1 the
+// joint private model reaches 0.93, each hospital alone stays 0.08 or more below it. Five fixed
+// seeds, so that the test says the same every day; the product itself draws from the system's
+// generator.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -58,9 +59,9 @@ class Accuracy : public ::testing::Test {
     crypto::InsecureSeededRandom noise_stream(seed + 1000);
     const train::OptimizerConfig optimizer = {.kind = train::OptimizerKind::kAdam,
                                               .learning_rate = 0.1};
-    auto trainer = train::PrivateTrainer::Create(
-        *model, sets, {.loss = kLoss, .optimizer = optimizer}, training,
-        {.sampling = &sampling, .noise = &noise_stream});
+    auto trainer =
+        train::PrivateTrainer::Create(*model, sets, {.loss = kLoss, .optimizer = optimizer},
+                                      training, {.sampling = &sampling, .noise = &noise_stream});
     EXPECT_TRUE(trainer.ok());
     for (std::uint64_t i = 0; i < training.steps; ++i) EXPECT_TRUE(trainer->Step().ok());
     auto executor = train::Executor::ForTraining(*model, kLoss);
@@ -68,8 +69,7 @@ class Accuracy : public ::testing::Test {
     return *train::Evaluate(*executor, kLoss, trainer->parameters(), test()).accuracy;
   }
 
-  double MedianOfFive(const std::string& model,
-                      const std::vector<const train::ExampleSet*>& sets) {
+  double MedianOfFive(const std::string& model, const std::vector<const train::ExampleSet*>& sets) {
     std::vector<double> runs;
     for (std::uint64_t seed = 1; seed <= 5; ++seed) runs.push_back(Train(model, sets, seed));
     std::sort(runs.begin(), runs.end());

@@ -28,12 +28,23 @@ double Spent(const Deployment& deployment, const std::string& dataset) {
 
 std::vector<std::string> TrainCommand(const std::string& dataset, const std::string& steps,
                                       const std::string& out) {
-  return {"train",     "--model",  ExamplePath("models/mlp.onnx"),
-          "--data",    dataset,    "--loss",
-          "binary-cross-entropy",  "--epsilon",
-          "1",         "--delta",  "1e-4",
-          "--steps",   steps,      "--sampling-probability",
-          "0.25",      "--out",    out};
+  return {"train",
+          "--model",
+          ExamplePath("models/mlp.onnx"),
+          "--data",
+          dataset,
+          "--loss",
+          "binary-cross-entropy",
+          "--epsilon",
+          "1",
+          "--delta",
+          "1e-4",
+          "--steps",
+          steps,
+          "--sampling-probability",
+          "0.25",
+          "--out",
+          out};
 }
 
 class Crash : public ::testing::TestWithParam<Victim> {
@@ -65,8 +76,8 @@ TEST_P(Crash, AcknowledgedUploadsSurvive) {
     const std::string csv = NewDataset(name, static_cast<unsigned>(round));
     const std::string contract = deployment_.Contract("owner", name, csv, "researcher", 2);
     const pid_t put = deployment_.StartAs(
-        "owner", {"data", "put", csv, "--schema", ExamplePath("schema.toml"), "--contract",
-                  contract});
+        "owner",
+        {"data", "put", csv, "--schema", ExamplePath("schema.toml"), "--contract", contract});
     usleep(static_cast<useconds_t>(random() % 60'000));
     KillAndWait(deployment_, GetParam());
     if (WaitFor(put) == 0) acknowledged.push_back(name);
@@ -94,8 +105,8 @@ TEST_P(Crash, BudgetIsNeverRefunded) {
 
   std::mt19937 random(11);
   for (int round = 0; round < 3; ++round) {
-    const pid_t train = deployment_.StartAs(
-        "researcher", TrainCommand("ward", "200000", deployment_.Path("long")));
+    const pid_t train =
+        deployment_.StartAs("researcher", TrainCommand("ward", "200000", deployment_.Path("long")));
     // Long enough for the job to have been charged: its progress shows it.
     for (int i = 0; i < 1000; ++i) {
       const auto jobs = deployment_.JsonAs("researcher", {"jobs", "list"})["jobs"];

@@ -35,11 +35,10 @@ TEST(HostSees, CiphertextOnly) {
   WriteText(csv, SyntheticCsv(300, 5));
   const std::string contract = deployment.Contract("owner", "ward", csv, "researcher", 2);
   ASSERT_EQ(deployment.Put("owner", csv, contract).status, 0);
-  const Outcome train = deployment.As(
-      "researcher",
-      {"train", "--model", ExamplePath("models/logistic.onnx"), "--data", "ward", "--loss",
-       "binary-cross-entropy", "--epsilon", "1", "--delta", "1e-4", "--out",
-       deployment.Path("result")});
+  const Outcome train =
+      deployment.As("researcher", {"train", "--model", ExamplePath("models/logistic.onnx"),
+                                   "--data", "ward", "--loss", "binary-cross-entropy", "--epsilon",
+                                   "1", "--delta", "1e-4", "--out", deployment.Path("result")});
   ASSERT_EQ(train.status, 0) << train.err;
   deployment.Down();
 
@@ -78,11 +77,10 @@ TEST(HostSees, TamperedCiphertextIsRefused) {
     bytes[bytes.size() / 2] ^= 1;
     WriteText(entry.path().string(), bytes);
   }
-  const Outcome train = deployment.As(
-      "researcher",
-      {"train", "--model", ExamplePath("models/logistic.onnx"), "--data", "ward", "--loss",
-       "binary-cross-entropy", "--epsilon", "1", "--delta", "1e-4", "--out",
-       deployment.Path("result")});
+  const Outcome train =
+      deployment.As("researcher", {"train", "--model", ExamplePath("models/logistic.onnx"),
+                                   "--data", "ward", "--loss", "binary-cross-entropy", "--epsilon",
+                                   "1", "--delta", "1e-4", "--out", deployment.Path("result")});
   EXPECT_EQ(train.status, 3) << train.err;
   EXPECT_FALSE(fs::exists(deployment.Path("result/weights.safetensors")));
 }
@@ -108,8 +106,7 @@ TEST(HostSees, ARolledBackLedgerIsRefused) {
   fs::copy_file(old + "/ledger.log", deployment.state() + "/ledger.log",
                 fs::copy_options::overwrite_existing);
   const Outcome up = deployment.As("operator", {"up", "--state", deployment.state(), "--listen",
-                                                "127.0.0.1:0", "--platform",
-                                                "insecure-simulated"});
+                                                "127.0.0.1:0", "--platform", "insecure-simulated"});
   EXPECT_NE(up.status, 0);
 
   // The whole old disk: the insecure anchor goes back too, but the owner's client remembers.

@@ -10,12 +10,12 @@
 #   run.sh [--keep-running]      leave the first story's enclave up, to look around
 set -euo pipefail
 
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
-bin=${ANCHORHOLD_BIN:-$root/build/release/bin}
-out=${ANCHORHOLD_DEMO_DIR:-$root/build/demo}
+cd "$(dirname "$0")/../.."
+here=examples/two-hospitals
+bin=${ANCHORHOLD_BIN:-build/release/bin}
+out=${ANCHORHOLD_DEMO_DIR:-build/demo}
 runs=${ANCHORHOLD_DEMO_RUNS:-5}
-PATH=$bin:$PATH
+PATH=$(cd "$bin" && pwd):$PATH
 keep_running=no
 [ "${1:-}" = --keep-running ] && keep_running=yes
 
@@ -137,9 +137,8 @@ refusals() {
   refusal_budget=$(refused researcher anchorhold train --model "$model" --data cancer-centre \
     --epsilon 1.9 "${terms[@]}" --out "$world/too-much")
   say "A client whose policy does not name the simulated platform:"
-  mkdir -p "$world/careful"
-  sed 's/"insecure-simulated"/"sev-snp"/' "$world/stranger/policy.toml" >"$world/careful/policy.toml"
-  ask careful anchorhold keygen >/dev/null
+  run careful anchorhold keygen
+  run careful anchorhold policy new --enclave "$bin/anchorhold-enclave" --accept sev-snp
   refusal_platform=$(refused careful anchorhold attest --server "$server")
 }
 
@@ -179,7 +178,7 @@ list() { local IFS=,; printf '[%s]' "$*"; }
 jq -n --argjson joint "$joint_median" --argjson centre "$centre_median" \
   --argjson clinic "$clinic_median" --argjson nonprivate "$nonprivate" \
   --argjson spent_centre "$spent_centre" --argjson spent_clinic "$spent_clinic" \
-  --argjson joint_runs "$(list "${joint[@]}")" --arg state "$out/story-1/state" \
+  --argjson joint_runs "$(list "${joint[@]}")" --arg state "$(cd "$out/story-1/state" && pwd)" \
   --arg grant "$refusal_grant" --arg budget "$refusal_budget" --arg platform "$refusal_platform" '
   { joint_accuracy: $joint,
     alone_accuracy: { "cancer-centre": $centre, "screening-clinic": $clinic },

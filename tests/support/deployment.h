@@ -39,8 +39,8 @@ class Deployment {
   void AttestAgain(const std::string& party);
   std::string FingerprintOf(const std::string& party) const;
   // Writes and signs a contract over `csv` for one researcher; returns its path.
-  std::string Contract(const std::string& owner, const std::string& dataset,
-                       const std::string& csv, const std::string& researcher, double epsilon);
+  std::string Contract(const std::string& owner, const std::string& dataset, const std::string& csv,
+                       const std::string& researcher, double epsilon);
   Outcome Put(const std::string& owner, const std::string& csv, const std::string& contract) const;
 
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }

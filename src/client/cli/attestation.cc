@@ -125,7 +125,8 @@ void AddPolicyCommand(App& app, CLI::App& cli) {
   command
       ->add_option("--accept", options->accept,
                    "Platform to accept. insecure-simulated protects against nobody who owns the "
-                   "machine; naming it is the consent to that. Repeatable.")
+                   "machine; naming it is the consent to that. sev-snp and tdx can be named, but "
+                   "this version cannot verify their evidence yet. Repeatable.")
       ->type_name("PLATFORM")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->expected(1)

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "client/core/files.h"
@@ -191,7 +192,7 @@ TEST_F(CliTest, KeygenAndKey) {
   EXPECT_EQ(RunJson("key"), made);
   ExpectError("keygen", 2);
   EXPECT_EQ(RunJson("key"), made);
-  ASSERT_EQ(std::system(("chmod 644 '" + (folder_ / "home/key") + "'").c_str()), 0);
+  std::filesystem::permissions(folder_ / "home/key", std::filesystem::perms(0644));
   ExpectError("key", 3);
 }
 

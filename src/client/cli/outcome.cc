@@ -1,7 +1,5 @@
 #include "client/cli/outcome.h"
 
-#include <fmt/format.h>
-
 #include "client/core/messages.h"
 #include "client/core/number.h"
 
@@ -20,13 +18,14 @@ void JobProgressView::Show(const wire::proto::JobProgress& progress) {
     examples_at_start_ = progress.examples_done();
   }
   const double seconds = std::chrono::duration<double>(now - started_).count();
-  std::string text = fmt::format("job {}  step {}/{}  epoch {:.1f}  epsilon {:.3f}", progress.job(),
-                                 progress.steps_done(), progress.steps(), progress.epochs_done(),
-                                 progress.epsilon_spent());
+  std::string text =
+      "job " + std::to_string(progress.job()) + "  step " + std::to_string(progress.steps_done()) +
+      "/" + std::to_string(progress.steps()) + "  epoch " + FixedNumber(progress.epochs_done(), 1) +
+      "  epsilon " + FixedNumber(progress.epsilon_spent(), 3);
   if (epsilon_ > 0) text += " of " + ShortNumber(epsilon_);
   if (seconds > 0 && progress.examples_done() > examples_at_start_) {
     const auto examples = static_cast<double>(progress.examples_done() - examples_at_start_);
-    text += fmt::format("  {:.0f} examples/s", examples / seconds);
+    text += "  " + FixedNumber(examples / seconds, 0) + " examples/s";
   }
   line_.Show(progress.steps_done(), progress.steps(), text);
 }

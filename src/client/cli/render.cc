@@ -1,10 +1,10 @@
 #include "client/cli/render.h"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "shared/base/check.h"
 
@@ -18,6 +18,18 @@ std::size_t TerminalColumns(FILE* out) {
   winsize size = {};
   if (ioctl(fileno(out), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kScreenColumns;
   return size.ws_col;
+}
+
+std::string Padded(std::string text, std::size_t width) {
+  if (text.size() < width) text.resize(width, ' ');
+  return text;
+}
+
+std::string NumberText(double value, std::chars_format format, int precision) {
+  char buffer[400];  // a double in fixed notation has at most 309 digits ahead of the point
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value, format, precision);
+  AH_CHECK(error == std::errc());
+  return std::string(buffer, end);
 }
 
 }  // namespace
@@ -37,7 +49,7 @@ std::string TextTable::Text() const {
   std::string out;
   for (const auto& row : rows_) {
     for (std::size_t i = 0; i + 1 < row.size(); ++i) {
-      out += fmt::format("{:<{}}  ", row[i], widths[i]);
+      out += Padded(row[i], widths[i]) + "  ";
     }
     out += row.back() + "\n";
   }
@@ -56,7 +68,7 @@ std::string FactLines(const std::vector<std::pair<std::string, std::string>>& fa
     do {
       // Hexadecimal digits have no spaces to break at.
       const std::size_t end = std::min({rest.find('\n'), rest.size(), room});
-      out += fmt::format("{:<{}}  {}\n", label, name_width, rest.substr(0, end));
+      out += Padded(label, name_width) + "  " + rest.substr(0, end) + "\n";
       rest.erase(0, end < rest.size() && rest[end] == '\n' ? end + 1 : end);
       label.clear();
     } while (!rest.empty());
@@ -68,7 +80,12 @@ std::string WarningText(const std::string& text) {
   return WrapWords("warning: " + text, kScreenColumns) + "\n";
 }
 
-std::string ShortNumber(double value) { return fmt::format("{:.4g}", value); }
+std::string ShortNumber(double value) { return NumberText(value, std::chars_format::general, 4); }
+
+std::string FixedNumber(double value, int decimals) {
+  AH_CHECK(decimals >= 0 && decimals <= 20);
+  return NumberText(value, std::chars_format::fixed, decimals);
+}
 
 std::string ShortHex(const std::string& hex) {
   constexpr std::size_t kDigits = 16;
@@ -76,7 +93,9 @@ std::string ShortHex(const std::string& hex) {
 }
 
 std::string Join(const std::vector<std::string>& items) {
-  return fmt::format("{}", fmt::join(items, ", "));
+  std::string out;
+  for (const std::string& item : items) out += (out.empty() ? "" : ", ") + item;
+  return out;
 }
 
 std::string WrapWords(const std::string& text, std::size_t width) {

@@ -33,6 +33,8 @@ std::string WarningText(const std::string& text);
 
 // A number for people: four significant digits. JSON output has all of them.
 std::string ShortNumber(double value);
+// With this many decimals, for a line that is redrawn.
+std::string FixedNumber(double value, int decimals);
 // The first 16 of many hexadecimal digits, and two dots.
 std::string ShortHex(const std::string& hex);
 // "a, b, c".

@@ -36,6 +36,12 @@ Status CheckPlatform(const std::string& platform) {
   }
   const auto parsed = attest::ParsePlatform(platform);
   if (!parsed.ok()) return parsed.error().At("--platform");
+  if (!attest::IsSupported(*parsed)) {
+    return Unsupported("this version cannot run on " + platform +
+                       " yet; it runs on insecure-simulated, which protects against nobody who "
+                       "owns the machine")
+        .At("--platform");
+  }
   return Ok();
 }
 

@@ -14,13 +14,13 @@ Error CsvReader::Broken(std::string what) const {
   return InvalidInput(std::move(what)).At(name_ + ":" + std::to_string(line_));
 }
 
-Result<std::optional<std::vector<std::string_view>>> CsvReader::Next() {
-  using Record = std::optional<std::vector<std::string_view>>;
-  if (at_ == text_.size()) return Record();
+Result<bool> CsvReader::Next() {
+  if (at_ == text_.size()) return false;
   record_start_ = at_;
   record_line_ = line_;
   cells_.clear();
   ends_.clear();
+  fields_.clear();
   const char first = text_[at_];
   if (first == '\n' || first == '\r') return Broken("the line is empty; remove it");
   bool another = true;
@@ -29,14 +29,12 @@ Result<std::optional<std::vector<std::string_view>>> CsvReader::Next() {
     ends_.push_back(cells_.size());
     AH_ASSIGN_OR_RETURN(another, AnotherField());
   }
-  std::vector<std::string_view> fields;
-  fields.reserve(ends_.size());
   std::size_t begin = 0;
   for (const std::size_t end : ends_) {
-    fields.push_back(std::string_view(cells_).substr(begin, end - begin));
+    fields_.push_back(std::string_view(cells_).substr(begin, end - begin));
     begin = end;
   }
-  return Record(std::move(fields));
+  return true;
 }
 
 Status CsvReader::ReadField() {

@@ -8,7 +8,6 @@
 // missing rows. Errors say the line and what to do, and never repeat what a cell holds.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,9 +24,11 @@ class CsvReader {
   // `text` outlives the reader; `name` is the file's, for errors.
   CsvReader(ByteSpan text, std::string name);
 
-  // The next record's fields, or nothing at the end. The views live until the next call.
-  Result<std::optional<std::vector<std::string_view>>> Next();
-  // "name:line" of the record that Next gave last.
+  // Reads the next record; false at the end.
+  Result<bool> Next();
+  // The fields of the record that Next read last. The views live until the next call of Next.
+  const std::vector<std::string_view>& fields() const { return fields_; }
+  // "name:line" of the record that Next read last.
   std::string Place() const { return name_ + ":" + std::to_string(record_line_); }
 
  private:
@@ -47,6 +48,7 @@ class CsvReader {
   // Fields of the present record, unquoted, one after the other.
   std::string cells_;
   std::vector<std::size_t> ends_;
+  std::vector<std::string_view> fields_;
 };
 
 }  // namespace anchorhold::client

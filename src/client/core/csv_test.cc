@@ -11,9 +11,9 @@ Result<Records> ReadAll(std::string_view text) {
   CsvReader reader(AsBytes(text), "t.csv");
   Records out;
   while (true) {
-    AH_ASSIGN_OR_RETURN(const auto record, reader.Next());
-    if (!record.has_value()) return out;
-    out.emplace_back(record->begin(), record->end());
+    AH_ASSIGN_OR_RETURN(const bool more, reader.Next());
+    if (!more) return out;
+    out.emplace_back(reader.fields().begin(), reader.fields().end());
   }
 }
 

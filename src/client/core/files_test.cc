@@ -36,7 +36,7 @@ TEST(Files, SecretsMustBePrivate) {
   const std::string path = folder / "key";
   ASSERT_TRUE(WriteWholeFile(path, AsBytes("s"), IfExists::kRefuse, 0600).ok());
   EXPECT_TRUE(ReadSecretFile(path, 10).ok());
-  for (const mode_t mode : {0640, 0604, 0620, 0601}) {
+  for (const mode_t mode : {0640u, 0604u, 0620u, 0601u}) {
     ASSERT_EQ(chmod(path.c_str(), mode), 0);
     const auto read = ReadSecretFile(path, 10);
     ASSERT_FALSE(read.ok());

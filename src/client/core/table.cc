@@ -139,18 +139,18 @@ Result<Table> ReadTable(ByteSpan csv, const std::string& name, const wire::Schem
     return InvalidInput("the schema has no label column; give one column role = \"label\"");
   }
   CsvReader reader(csv, name);
-  AH_ASSIGN_OR_RETURN(const auto header, reader.Next());
-  if (!header.has_value()) {
+  AH_ASSIGN_OR_RETURN(const bool has_header, reader.Next());
+  if (!has_header) {
     return InvalidInput("the file is empty; the first line must name the schema's columns")
         .At(name);
   }
-  AH_RETURN_IF_ERROR(CheckHeader(*header, schema, reader.Place()));
+  AH_RETURN_IF_ERROR(CheckHeader(reader.fields(), schema, reader.Place()));
   TableReader table(schema);
   std::size_t rows = 0;
   while (true) {
-    AH_ASSIGN_OR_RETURN(const auto cells, reader.Next());
-    if (!cells.has_value()) break;
-    AH_RETURN_IF_ERROR(table.AddRow(*cells, reader.Place()));
+    AH_ASSIGN_OR_RETURN(const bool more, reader.Next());
+    if (!more) break;
+    AH_RETURN_IF_ERROR(table.AddRow(reader.fields(), reader.Place()));
     ++rows;
   }
   if (rows == 0) return InvalidInput("the file has a header and no rows; add rows").At(name);

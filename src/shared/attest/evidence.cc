@@ -30,8 +30,9 @@ Result<UnverifiedEvidence> ReadEvidence(ByteSpan bytes) {
   ByteReader reader(bytes);
   AH_RETURN_IF_ERROR(ExpectMagic(reader, kEvidenceMagic, "evidence of this version"));
   AH_ASSIGN_OR_RETURN(const std::uint8_t platform, reader.ReadU8());
-  if (platform != static_cast<std::uint8_t>(Platform::kInsecureSimulated)) {
-    return Unsupported("platform " + std::to_string(platform) + " is unknown to this version");
+  if (!IsSupported(static_cast<Platform>(platform))) {
+    return Unsupported("platform " + std::to_string(platform) +
+                       ": this version has no verifier for its evidence");
   }
   AH_ASSIGN_OR_RETURN(const ByteSpan body, reader.ReadSized(limits::kEvidenceBytesMax));
   AH_RETURN_IF_ERROR(reader.ExpectEnd());
@@ -59,14 +60,24 @@ std::string_view PlatformName(Platform platform) {
   switch (platform) {
     case Platform::kInsecureSimulated:
       return "insecure-simulated";
+    case Platform::kSevSnp:
+      return "sev-snp";
+    case Platform::kTdx:
+      return "tdx";
   }
   return "unknown";
 }
 
 Result<Platform> ParsePlatform(std::string_view name) {
-  if (name == PlatformName(Platform::kInsecureSimulated)) return Platform::kInsecureSimulated;
-  return InvalidInput("no such platform; this version knows \"insecure-simulated\"");
+  for (const Platform platform :
+       {Platform::kInsecureSimulated, Platform::kSevSnp, Platform::kTdx}) {
+    if (name == PlatformName(platform)) return platform;
+  }
+  return InvalidInput(
+      "no such platform; there are \"insecure-simulated\", \"sev-snp\" and \"tdx\"");
 }
+
+bool IsSupported(Platform platform) { return platform == Platform::kInsecureSimulated; }
 
 Bytes SerializeEvidence(const UnverifiedEvidence& evidence) {
   AH_CHECK(evidence.body.size() <= limits::kEvidenceBytesMax);

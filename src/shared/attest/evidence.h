@@ -13,9 +13,15 @@ namespace anchorhold::attest {
 
 enum class Platform : std::uint8_t {
   kInsecureSimulated = 1,  // no hardware: protects against nobody who owns the machine
+  // A policy may name these already, to accept nothing less. This version has no Verifier and no
+  // Attester for them: their Evidence is refused, and an enclave cannot be started on them.
+  kSevSnp = 2,
+  kTdx = 3,
 };
-std::string_view PlatformName(Platform platform);  // "insecure-simulated"
+std::string_view PlatformName(Platform platform);  // "insecure-simulated", "sev-snp", "tdx"
 Result<Platform> ParsePlatform(std::string_view name);
+// Whether this version can run on the platform and verify its Evidence.
+bool IsSupported(Platform platform);
 
 // The 64 bytes that hardware copies into its evidence unread.
 using ReportData = FixedBytes<struct ReportDataTag, 64>;

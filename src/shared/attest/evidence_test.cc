@@ -61,6 +61,10 @@ TEST(Evidence, RefusesOneByteOverTheLimit) {
 
 TEST(Platform, NamesRoundTrip) {
   EXPECT_EQ(ParsePlatform("insecure-simulated").value(), Platform::kInsecureSimulated);
+  for (const Platform platform : {Platform::kSevSnp, Platform::kTdx}) {
+    EXPECT_EQ(ParsePlatform(PlatformName(platform)).value(), platform);
+    EXPECT_FALSE(IsSupported(platform));
+  }
   EXPECT_FALSE(ParsePlatform("").ok());
   EXPECT_FALSE(ParsePlatform("Insecure-Simulated").ok());
   EXPECT_FALSE(ParsePlatform("unknown").ok());

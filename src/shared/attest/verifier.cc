@@ -17,7 +17,7 @@ bool Contains(const auto& list, const auto& item) {
 
 // First, so that nothing of a platform that the reader does not accept is even parsed.
 Status CheckPlatform(Platform platform, const AppraisalPolicy& policy) {
-  if (Contains(policy.platforms, platform) && PlatformName(platform) != "unknown") return Ok();
+  if (Contains(policy.platforms, platform) && IsSupported(platform)) return Ok();
   if (platform == Platform::kInsecureSimulated) {
     return AttestationRefused(
         "platform: the enclave presents insecure-simulated evidence, which protects against nobody "
@@ -25,7 +25,8 @@ Status CheckPlatform(Platform platform, const AppraisalPolicy& policy) {
         "platforms in the policy");
   }
   return AttestationRefused("platform: \"" + std::string(PlatformName(platform)) +
-                            "\" is not listed under platforms in the policy");
+                            "\" is not listed under platforms in the policy, or this version has "
+                            "no verifier for it");
 }
 
 Status CheckReportData(const ReportData& found, const ReportData& expected) {

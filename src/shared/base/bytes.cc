@@ -15,7 +15,9 @@ int HexDigit(char c) {
 
 }  // namespace
 
-bool BytesEqual(ByteSpan a, ByteSpan b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+bool BytesEqual(ByteSpan a, ByteSpan b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
 
 std::string ToHex(ByteSpan bytes) {
   static constexpr std::string_view kDigits = "0123456789abcdef";

@@ -10,9 +10,9 @@ namespace anchorhold {
 
 }  // namespace anchorhold
 
-#define AH_CHECK(condition)                                            \
-  do {                                                                 \
-    if (!(condition)) [[unlikely]] {                                   \
-      ::anchorhold::CheckFailed(__FILE__, __LINE__, #condition);       \
-    }                                                                  \
+#define AH_CHECK(condition)                                      \
+  do {                                                           \
+    if (!(condition)) [[unlikely]] {                             \
+      ::anchorhold::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                            \
   } while (false)

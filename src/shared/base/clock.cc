@@ -77,8 +77,8 @@ std::string FormatTime(UnixSeconds time) {
 
 Result<UnixSeconds> ParseTime(std::string_view text) {
   const Error bad = InvalidInput("not a UTC time like 2027-01-31T00:00:00Z");
-  if (text.size() != 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
-      text[13] != ':' || text[16] != ':' || text[19] != 'Z') {
+  if (text.size() != 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' ||
+      text[16] != ':' || text[19] != 'Z') {
     return bad;
   }
   const std::int64_t year = Digits(text, 0, 4), month = Digits(text, 5, 2);

@@ -4,19 +4,32 @@ namespace anchorhold {
 
 std::string_view ErrorCodeName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalidInput: return "invalid-input";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kLimitExceeded: return "limit-exceeded";
-    case ErrorCode::kNotFound: return "not-found";
-    case ErrorCode::kAlreadyExists: return "already-exists";
-    case ErrorCode::kPermissionDenied: return "permission-denied";
-    case ErrorCode::kBudgetExceeded: return "budget-exceeded";
-    case ErrorCode::kPrivacyRefused: return "privacy-refused";
-    case ErrorCode::kAttestationRefused: return "attestation-refused";
-    case ErrorCode::kIntegrity: return "integrity";
-    case ErrorCode::kRollback: return "rollback";
-    case ErrorCode::kUnavailable: return "unavailable";
-    case ErrorCode::kInternal: return "internal";
+    case ErrorCode::kInvalidInput:
+      return "invalid-input";
+    case ErrorCode::kUnsupported:
+      return "unsupported";
+    case ErrorCode::kLimitExceeded:
+      return "limit-exceeded";
+    case ErrorCode::kNotFound:
+      return "not-found";
+    case ErrorCode::kAlreadyExists:
+      return "already-exists";
+    case ErrorCode::kPermissionDenied:
+      return "permission-denied";
+    case ErrorCode::kBudgetExceeded:
+      return "budget-exceeded";
+    case ErrorCode::kPrivacyRefused:
+      return "privacy-refused";
+    case ErrorCode::kAttestationRefused:
+      return "attestation-refused";
+    case ErrorCode::kIntegrity:
+      return "integrity";
+    case ErrorCode::kRollback:
+      return "rollback";
+    case ErrorCode::kUnavailable:
+      return "unavailable";
+    case ErrorCode::kInternal:
+      return "internal";
   }
   return "internal";
 }

@@ -77,8 +77,8 @@ inline Error InternalError(std::string m) { return {ErrorCode::kInternal, std::m
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}       // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}   // NOLINT: implicit
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -136,10 +136,10 @@ inline Status Ok() { return Status(); }
 #define AH_CONCAT(a, b) AH_CONCAT_INNER(a, b)
 
 // AH_RETURN_IF_ERROR(expression): returns its error to the caller, if it has one.
-#define AH_RETURN_IF_ERROR(expression)                 \
-  do {                                                 \
-    auto ah_status = (expression);                     \
-    if (!ah_status.ok()) return ah_status.error();     \
+#define AH_RETURN_IF_ERROR(expression)             \
+  do {                                             \
+    auto ah_status = (expression);                 \
+    if (!ah_status.ok()) return ah_status.error(); \
   } while (false)
 
 // AH_ASSIGN_OR_RETURN(auto x, expression): x is the value, or the caller gets the error.

@@ -1,4 +1,4 @@
-// Strong<Tag, T>: a number with a meaning, so that an epsilon is never passed where a delta belongs.
+// Strong<Tag, T>: a number with a meaning, so that no epsilon is passed where a delta belongs.
 #pragma once
 
 #include <compare>

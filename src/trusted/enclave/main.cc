@@ -44,7 +44,10 @@ Result<attest::SimulatedAttester> MakeAttester(StoreClient& store) {
   AH_ASSIGN_OR_RETURN(const Bytes executable, ReadOwnExecutable());
   AH_ASSIGN_OR_RETURN(Launch launch, AskForLaunch(store));
   AH_ASSIGN_OR_RETURN(const attest::Platform platform, attest::ParsePlatform(launch.platform));
-  static_cast<void>(platform);  // there is one
+  if (!attest::IsSupported(platform)) {
+    return Unsupported("this version cannot run on the platform " +
+                       std::string(attest::PlatformName(platform)));
+  }
   return attest::SimulatedAttester::Create(attest::MeasureExecutable(executable),
                                            std::move(launch.simulated_secret));
 }

@@ -1,5 +1,5 @@
-// ExampleSet: the private rows that a job reads, in the clear, inside the enclave (or, for the local
-// tools, on the owner's own machine).
+// ExampleSet: the private rows that a job reads, in the clear, inside the enclave (or, for the
+// local tools, on the owner's own machine).
 #pragma once
 
 #include <cstdint>

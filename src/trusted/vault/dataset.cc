@@ -140,7 +140,8 @@ Status CheckSealedFor(ByteSpan safetensors, const crypto::Ed25519PublicKey& owne
   AH_ASSIGN_OR_RETURN(const wire::Safetensors file, wire::ParseSafetensors(safetensors));
   const auto found = file.metadata.find(std::string(wire::kSealedForMetadataKey));
   if (found == file.metadata.end()) {
-    return IntegrityError("dataset: its metadata has no '" + std::string(wire::kSealedForMetadataKey) +
+    return IntegrityError("dataset: its metadata has no '" +
+                          std::string(wire::kSealedForMetadataKey) +
                           "'; prepare it for its contract with `anchorhold data put`");
   }
   if (found->second == wire::SealedForValue(owner, contract_text)) return Ok();
