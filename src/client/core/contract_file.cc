@@ -48,6 +48,20 @@ std::string GrantSections(const std::vector<ContractDraft::Grant>& grants) {
 
 }  // namespace
 
+Status CheckPublicRows(std::uint64_t public_rows, std::uint64_t rows) {
+  const std::string facts = "the table has " + std::to_string(rows) +
+                            " rows and the contract tells " + std::to_string(public_rows);
+  if (rows > public_rows) {
+    return PrivacyRefused(facts +
+                          "; public_rows may not be below the rows, for it bounds what the "
+                          "time of training shows");
+  }
+  if (rows < public_rows / 2) {
+    return InvalidInput(facts + ", more than twice as many; lower public_rows");
+  }
+  return Ok();
+}
+
 Status CheckDelta(Delta delta, std::uint64_t rows) {
   if (delta.value() * static_cast<double>(rows) < 1) return Ok();
   return PrivacyRefused("delta " + FormatNumber(delta.value()) + " is not below 1/rows = 1/" +

@@ -36,6 +36,10 @@ Result<ContractDraft::Grant> ParseGrant(std::string_view text);
 // pass as private.
 Status CheckDelta(Delta delta, std::uint64_t rows);
 
+// The same bounds that the enclave sets: kPrivacyRefused if there are more rows than the contract
+// tells, kInvalidInput if there are fewer than half.
+Status CheckPublicRows(std::uint64_t public_rows, std::uint64_t rows);
+
 struct ContractFile {
   Bytes text;
   wire::Contract contract;

@@ -85,6 +85,9 @@ Result<PreparedUpload> PrepareUpload(const std::string& csv_path, const std::str
         .At(contract_path);
   }
   AH_ASSIGN_OR_RETURN(upload.table, ReadTableFile(csv_path, upload.schema.schema));
+  const Status rows =
+      CheckPublicRows(upload.contract.file.contract.public_rows, upload.table.examples.rows);
+  if (!rows.ok()) return rows.error().At(contract_path);
   const Status delta = CheckDelta(upload.contract.file.contract.delta, upload.table.examples.rows);
   if (!delta.ok()) return delta.error().At(contract_path);
   return upload;

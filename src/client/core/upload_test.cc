@@ -78,11 +78,13 @@ TEST_F(PrepareUploadTest, RefusesAnExpiredContract) {
   EXPECT_EQ(Prepare(UnixSeconds(1'900'000'001)).error().code(), ErrorCode::kPermissionDenied);
 }
 
-TEST_F(PrepareUploadTest, RefusesADeltaThatIsNotBelowOneOverTheRowsThereAre) {
-  WriteTable(999);
-  EXPECT_TRUE(Prepare().ok());
-  WriteTable(1000);
+TEST_F(PrepareUploadTest, RefusesMoreRowsThanTheContractTellsAndFewerThanHalf) {
+  WriteTable(101);
   EXPECT_EQ(Prepare().error().code(), ErrorCode::kPrivacyRefused);
+  WriteTable(49);
+  EXPECT_EQ(Prepare().error().code(), ErrorCode::kInvalidInput);
+  WriteTable(50);
+  EXPECT_TRUE(Prepare().ok());
 }
 
 TEST_F(PrepareUploadTest, RefusesABadTable) {

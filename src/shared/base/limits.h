@@ -48,7 +48,9 @@ inline constexpr std::size_t kTensorElementsMax = 512 * kMiB;
 // Jobs.
 inline constexpr std::size_t kDatasetsPerJobMax = 64;
 inline constexpr std::uint64_t kStepsMax = 10'000'000;
+inline constexpr std::uint64_t kPooledRowsMax = 1'000'000'000;  // public rows of all datasets
 inline constexpr std::size_t kQueuedJobsMax = 64;
+inline constexpr std::size_t kQueuedJobsPerKeyMax = 8;
 
 // The ledger.
 inline constexpr std::size_t kLedgerEntryBytesMax = 1 * kMiB;

@@ -67,6 +67,11 @@ Result<proto::JobProgress> Jobs::Submit(const crypto::Ed25519PublicKey& research
       return Unavailable("too many jobs are waiting; come back later");
     }
   }
+  std::size_t own = 0;
+  for (const auto& job : setup_.ledger->JobsOf(researcher)) own += LatestOf(job.id) ? 1 : 0;
+  if (own >= limits::kQueuedJobsPerKeyMax) {
+    return Unavailable(std::to_string(own) + " of your jobs are waiting; come back later");
+  }
   AH_ASSIGN_OR_RETURN(TrainingPlan made, PlanTraining(*setup_.ledger, researcher, request));
   const auto plan = std::make_shared<const TrainingPlan>(std::move(made));
   AH_ASSIGN_OR_RETURN(const ledger::JobId job, setup_.ledger->Reserve(plan->request));
@@ -116,8 +121,12 @@ std::string Jobs::StateName(const ledger::JobRecord& job) const {
   switch (job.state) {
     case ledger::JobState::kReserved:
       return "reserved";
-    case ledger::JobState::kCharged:
-      return LatestOf(job.id) ? "running" : "failed";
+    case ledger::JobState::kCharged: {
+      if (LatestOf(job.id)) return "running";
+      // It may have been released since `job` was read: a job leaves live_ after the ledger knows.
+      const auto now = setup_.ledger->FindJob(job.id);
+      return now.ok() && now->state == ledger::JobState::kReleased ? "released" : "failed";
+    }
     case ledger::JobState::kReleased:
       return "released";
     case ledger::JobState::kEnded:

@@ -71,6 +71,11 @@ Result<train::PrivateTraining> ReadTraining(const proto::TrainingOptions& option
     AH_RETURN_IF_ERROR(CheckDelta(options.delta(), dataset));
     training.public_rows += dataset.contract.public_rows;
   }
+  if (training.public_rows > limits::kPooledRowsMax) {
+    return LimitExceeded("the datasets have " + std::to_string(training.public_rows) +
+                         " rows together; a job takes at most " +
+                         std::to_string(limits::kPooledRowsMax));
+  }
   return training;
 }
 

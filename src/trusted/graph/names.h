@@ -5,7 +5,7 @@
 
 namespace anchorhold::graph {
 
-// Control characters replaced, cut at 80 bytes.
+// What is not printable ASCII is replaced; cut at 80 bytes.
 std::string Printable(const std::string& name);
 std::string Quoted(const std::string& name);  // the same, in quotes
 

@@ -40,9 +40,13 @@ Status CheckName(const std::string& name) {
     return LimitExceeded("the name " + Quoted(name) + " has more than " +
                          std::to_string(kValueNameBytesMax) + " bytes");
   }
+  // Parameters' names become names in a weights file, where this one has a meaning of its own.
+  if (name == "__metadata__") {
+    return InvalidInput("a value may not be called \"__metadata__\"; rename it");
+  }
   for (const char c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      return InvalidInput("the name " + Quoted(name) + " has control characters");
+    if (c < 0x20 || c == 0x7f) {
+      return InvalidInput("the name " + Quoted(name) + " is not printable ASCII; rename it");
     }
   }
   return Ok();

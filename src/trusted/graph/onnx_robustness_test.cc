@@ -26,6 +26,18 @@ Bytes SmallModel() {
 
 TEST(Robustness, TheModelItselfIsFine) { EXPECT_TRUE(ImportOnnx(SmallModel()).ok()); }
 
+// Parameters' names go into the weights file, whose writer takes no other.
+TEST(Robustness, NamesThatAWeightsFileCannotHold) {
+  for (const char* name : {"__metadata__", "w\xff", "\xc3\xa9t\xc3\xa9", "w\x7f"}) {
+    OnnxBuilder b({1});
+    b.Weight(name, {1}, {1}).Node("Mul", {"x", name}, {"y"}).Output("y");
+    const Result<Model> model = ImportOnnx(b.Write());
+    ASSERT_FALSE(model.ok()) << name;
+    EXPECT_EQ(model.error().code(), ErrorCode::kInvalidInput);
+    for (const char c : model.error().message()) EXPECT_GE(c, 0x20) << name;
+  }
+}
+
 TEST(Robustness, TruncatedAtEveryLength) {
   const Bytes model = SmallModel();
   for (std::size_t size = 0; size < model.size(); ++size) {

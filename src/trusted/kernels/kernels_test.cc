@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "trusted/kernels/elementwise.h"
+#include "trusted/kernels/float_mode.h"
 #include "trusted/kernels/matmul.h"
 #include "trusted/kernels/softmax.h"
 #include "trusted/kernels/strided.h"
@@ -173,6 +174,19 @@ TEST(Elementwise, ClipKeepsToItsBounds) {
   std::vector<float> y(3);
   Clip(x.data(), 3, -1.0F, 1.0F, y.data());
   EXPECT_EQ(y, (std::vector<float>{-1, 0.5, 1}));
+}
+
+TEST(FloatMode, SubnormalsAreZeroInsideTheScopeOnly) {
+  volatile float small = 1e-39F;
+  EXPECT_GT(small * 1.0F, 0.0F);
+  {
+    const FlushSubnormals flush;
+    EXPECT_EQ(small * 1.0F, 0.0F);  // read as zero
+    volatile float normal = 2e-38F;
+    EXPECT_EQ(normal * 0.25F, 0.0F);  // written as zero
+    EXPECT_GT(normal * 1.0F, 0.0F);
+  }
+  EXPECT_GT(small * 1.0F, 0.0F);
 }
 
 }  // namespace

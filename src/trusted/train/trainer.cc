@@ -5,6 +5,7 @@
 #include <string>
 
 #include "trusted/dp/poisson.h"
+#include "trusted/kernels/float_mode.h"
 
 namespace anchorhold::train {
 namespace {
@@ -123,6 +124,7 @@ Status PrivateTrainer::Step() {
                         " agreed steps of this job are done");
   }
   ++steps_done_;  // spent from here on, whatever happens
+  const kernels::FlushSubnormals flush;
   const std::vector<Entry> entries = DrawBatch();
   Accumulate(executor_, parameters_, pool_, entries, gradient_, sum_);
   const double expected_batch_size =

@@ -129,6 +129,17 @@ Result<train::ExampleSet> ReadDataset(ByteSpan safetensors, const wire::Schema& 
 
 Status CheckContractFits(const train::ExampleSet& examples, const wire::Contract& contract) {
   AH_CHECK(examples.rows > 0);
+  if (examples.rows > contract.public_rows) {
+    return PrivacyRefused("dataset '" + contract.dataset + "': it has " +
+                          std::to_string(examples.rows) + " rows, the contract tells " +
+                          std::to_string(contract.public_rows) +
+                          "; write a contract whose public_rows is not below the rows");
+  }
+  if (examples.rows < contract.public_rows / 2) {
+    return InvalidInput("dataset '" + contract.dataset + "': the contract tells " +
+                        std::to_string(contract.public_rows) + " rows, more than twice the " +
+                        std::to_string(examples.rows) + " that there are; lower public_rows");
+  }
   if (contract.delta.value() < 1.0 / static_cast<double>(examples.rows)) return Ok();
   return PrivacyRefused(
       "dataset '" + contract.dataset + "': the contract's delta must be below 1 / " +

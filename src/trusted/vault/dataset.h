@@ -14,7 +14,10 @@ namespace anchorhold::vault {
 // kLimitExceeded) name tensors, rows and columns, never values.
 Result<train::ExampleSet> ReadDataset(ByteSpan safetensors, const wire::Schema& schema);
 
-// Refuses a dataset that its contract cannot protect: delta not below 1/rows (kPrivacyRefused).
+// Refuses a dataset that its contract cannot protect (kPrivacyRefused): delta not below 1/rows, or
+// more rows than public_rows, because the work of a training step is padded up to a number that
+// public_rows gives; and (kInvalidInput) fewer than half of public_rows, for nobody pays for more
+// padding than that.
 Status CheckContractFits(const train::ExampleSet& examples, const wire::Contract& contract);
 
 // kIntegrity unless the file was sealed for exactly this owner and contract (wire::SealedForValue).

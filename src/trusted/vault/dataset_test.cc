@@ -181,6 +181,7 @@ TEST(Dataset, DeltaIsBelowOneOverRows) {
   examples.rows = 1000;
   wire::Contract contract;
   contract.dataset = "cancer-centre";
+  contract.public_rows = 1000;
   for (const double delta : {1e-3, 2e-3, 0.5}) {
     contract.delta = Delta(delta);
     const Status fits = CheckContractFits(examples, contract);
@@ -189,6 +190,22 @@ TEST(Dataset, DeltaIsBelowOneOverRows) {
   }
   contract.delta = Delta(9.9e-4);
   EXPECT_TRUE(CheckContractFits(examples, contract).ok());
+}
+
+TEST(Dataset, HasNoMoreRowsThanTheContractTellsAndAtLeastHalf) {
+  train::ExampleSet examples;
+  wire::Contract contract;
+  contract.dataset = "cancer-centre";
+  contract.delta = Delta(1e-6);
+  contract.public_rows = 1000;
+  examples.rows = 1001;
+  EXPECT_EQ(CheckContractFits(examples, contract).error().code(), ErrorCode::kPrivacyRefused);
+  examples.rows = 499;
+  EXPECT_EQ(CheckContractFits(examples, contract).error().code(), ErrorCode::kInvalidInput);
+  for (const std::size_t rows : {500u, 777u, 1000u}) {
+    examples.rows = rows;
+    EXPECT_TRUE(CheckContractFits(examples, contract).ok()) << rows;
+  }
 }
 
 TEST(Dataset, IsSealedForOneOwnerAndContract) {
