@@ -84,7 +84,8 @@ Result<crypto::Ed25519PublicKey> ReadSelfSigned(X509* certificate, std::size_t m
   }
   crypto::Ed25519PublicKey out;
   std::size_t out_size = out.value.size();
-  AH_CHECK(EVP_PKEY_get_raw_public_key(key, Raw(MutableByteSpan(out.value)), &out_size) == 1);
+  AH_CHECK(EVP_PKEY_get_raw_public_key(key, RawMutable(MutableByteSpan(out.value)), &out_size) ==
+           1);
   AH_CHECK(out_size == out.value.size());
   return out;
 }

@@ -42,7 +42,8 @@ TEST(Server, EstablishesAndNamesThePeer) {
   const KeyPtr key(X509_get_pubkey(SSL_get_certificate(client.ssl())));
   crypto::Ed25519PublicKey raw;
   std::size_t size = raw.value.size();
-  ASSERT_EQ(EVP_PKEY_get_raw_public_key(key.get(), Raw(MutableByteSpan(raw.value)), &size), 1);
+  ASSERT_EQ(EVP_PKEY_get_raw_public_key(key.get(), RawMutable(MutableByteSpan(raw.value)), &size),
+            1);
   EXPECT_EQ(server.peer(), raw);
   EXPECT_EQ(server.Exporter().size(), 32u);
   EXPECT_EQ(server.Exporter(), client.Exporter());

@@ -128,7 +128,7 @@ Bytes RawClient::Close() {
 
 Bytes RawClient::Exporter() const {
   Bytes out(32);
-  AH_CHECK(SSL_export_keying_material(ssl_.get(), Raw(MutableByteSpan(out)), out.size(),
+  AH_CHECK(SSL_export_keying_material(ssl_.get(), RawMutable(MutableByteSpan(out)), out.size(),
                                       "EXPORTER-anchorhold-attestation", 31, nullptr, 0, 0) == 1);
   return out;
 }

@@ -182,7 +182,7 @@ Bytes TlsStream::TakeOutput() {
 Bytes TlsStream::Exporter() const {
   AH_CHECK(established_);
   Bytes out(attest::kExporterBytes);
-  AH_CHECK(SSL_export_keying_material(ssl_.get(), Raw(MutableByteSpan(out)), out.size(),
+  AH_CHECK(SSL_export_keying_material(ssl_.get(), RawMutable(MutableByteSpan(out)), out.size(),
                                       kExporterLabel.data(), kExporterLabel.size(), nullptr, 0,
                                       /*use_context=*/0) == 1);
   return out;

@@ -1,5 +1,5 @@
 // Owners of libcrypto's objects, and the few conversions that its C interface needs. Internal to
-// crypto/: no public header includes it, so that nothing else learns of OpenSSL.
+// crypto/ and channel/: no public header includes it, so that nothing else learns of OpenSSL.
 #pragma once
 
 #include <openssl/err.h>
