@@ -1,7 +1,6 @@
 #include "client/cli/outcome.h"
 
 #include "client/core/messages.h"
-#include "client/core/number.h"
 
 namespace anchorhold::client {
 namespace {
@@ -110,8 +109,8 @@ Status PresentOutcome(const App& app, const OutcomeFolder& folder, const JobOutc
   app.Print("The receipt holds, and it is for these weights.\n" +
             FactLines({{"weights", folder.weights_path()},
                        {"receipt", folder.receipt_path()},
-                       {"epsilon", FormatNumber(released.terms().epsilon()) + " at delta " +
-                                       FormatNumber(released.terms().delta())}}));
+                       {"epsilon", ShortNumber(released.terms().epsilon()) + " at delta " +
+                                       ShortNumber(released.terms().delta())}}));
   return Ok();
 }
 
