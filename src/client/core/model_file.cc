@@ -46,10 +46,11 @@ Result<ModelFile> ReadModelFile(const std::string& path) {
 }
 
 Status CheckFitsSchema(const graph::Model& model, const wire::Schema& schema) {
-  const graph::Port& input = model.input();
-  if (WidthOf(input.shape) != schema.feature_count()) {
-    return InvalidInput("the model's input '" + input.name + "' takes " +
-                        std::to_string(WidthOf(input.shape)) +
+  if (model.input_width() != schema.feature_count()) {
+    const bool single = model.inputs().size() == 1;
+    return InvalidInput((single ? "the model's input '" + model.inputs()[0].name + "' takes "
+                                : std::string("the model's inputs take together ")) +
+                        std::to_string(model.input_width()) +
                         " values an example and the schema "
                         "has " +
                         std::to_string(schema.feature_count()) + " feature columns");

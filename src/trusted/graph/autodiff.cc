@@ -14,6 +14,7 @@ std::vector<bool> DependsOnParameter(const Graph& graph) {
     depends[id] = graph.values()[id].source == Source::kParameter;
   }
   for (const Node& node : graph.nodes()) {
+    if (!graph.type(node.output).is_real()) continue;  // no derivative passes through integers
     for (const ValueId input : node.inputs) {
       if (depends[static_cast<std::size_t>(input)]) {
         depends[static_cast<std::size_t>(node.output)] = true;

@@ -49,9 +49,12 @@ Status CheckExampleAxes(const ValueType& a, const ValueType& b) {
 }  // namespace
 
 Result<ValueType> BroadcastTypes(const ValueType& a, const ValueType& b) {
+  if (a.element != b.element) {
+    return InvalidInput("cannot combine " + Both(a, b) + ": the element types differ");
+  }
   if (a.has_examples() || b.has_examples()) AH_RETURN_IF_ERROR(CheckExampleAxes(a, b));
   const int rank = std::max(a.rank(), b.rank());
-  ValueType out;
+  ValueType out{{}, kNoExampleAxis, a.element};
   out.shape.resize(static_cast<std::size_t>(rank));
   for (int k = 0; k < rank; ++k) {
     const std::int64_t left = SizeFromEnd(a, k);

@@ -3,8 +3,17 @@
 #include <utility>
 
 #include "shared/base/check.h"
+#include "shared/base/limits.h"
 
 namespace anchorhold::graph {
+namespace {
+
+std::size_t ConstantSize(const ConstantData& data, ElementType element) {
+  if (IsReal(element)) return data.reals == nullptr ? 0 : data.reals->size();
+  return data.integers == nullptr ? 0 : data.integers->size();
+}
+
+}  // namespace
 
 const Node* Graph::producer(ValueId id) const {
   const Value& v = value(id);
@@ -36,14 +45,43 @@ ValueId GraphBuilder::Add(ValueType type, Source source, std::size_t index) {
   return static_cast<ValueId>(graph_.values_.size() - 1);
 }
 
-ValueId GraphBuilder::AddParameter(Shape shape, std::size_t index) {
-  return Add({std::move(shape), kNoExampleAxis}, Source::kParameter, index);
+ValueId GraphBuilder::AddParameter(Shape shape, std::size_t index, ElementType element) {
+  return Add({std::move(shape), kNoExampleAxis, element}, Source::kParameter, index);
 }
 
-ValueId GraphBuilder::AddConstant(Shape shape, ConstantData data) {
-  AH_CHECK(data->size() == ElementCount(shape));
+ValueId GraphBuilder::AddConstant(Shape shape, ConstantData data, ElementType element) {
+  AH_CHECK(ConstantSize(data, element) == ElementCount(shape));
   graph_.constants_.push_back(std::move(data));
-  return Add({std::move(shape), kNoExampleAxis}, Source::kConstant, graph_.constants_.size() - 1);
+  return Add({std::move(shape), kNoExampleAxis, element}, Source::kConstant,
+             graph_.constants_.size() - 1);
+}
+
+Status GraphBuilder::CheckComputed(std::size_t count) const {
+  if (count <= computed_left_) return Ok();
+  return LimitExceeded("the constants that the model has computed are too large together");
+}
+
+Result<ValueId> GraphBuilder::AddReals(Shape shape, std::vector<float> numbers,
+                                       ElementType element) {
+  AH_RETURN_IF_ERROR(CheckedElementCount(shape));
+  AH_RETURN_IF_ERROR(CheckComputed(numbers.size()));
+  computed_left_ -= numbers.size();
+  auto data = std::make_shared<const std::vector<float>>(std::move(numbers));
+  return AddConstant(std::move(shape), {.reals = std::move(data)}, element);
+}
+
+Result<ValueId> GraphBuilder::AddIntegers(Shape shape, std::vector<std::int64_t> numbers,
+                                          ElementType element) {
+  AH_RETURN_IF_ERROR(CheckedElementCount(shape));
+  AH_RETURN_IF_ERROR(CheckComputed(numbers.size()));
+  computed_left_ -= numbers.size();
+  auto data = std::make_shared<const std::vector<std::int64_t>>(std::move(numbers));
+  return AddConstant(std::move(shape), {.integers = std::move(data)}, element);
+}
+
+const ConstantData* GraphBuilder::constant(ValueId id) const {
+  const Value& value = graph_.value(id);
+  return value.source == Source::kConstant ? &graph_.constants()[value.index] : nullptr;
 }
 
 ValueId GraphBuilder::AddSeed(Shape shape) {
@@ -52,7 +90,8 @@ ValueId GraphBuilder::AddSeed(Shape shape) {
 
 void GraphBuilder::FreezeParameter(ValueId id, ConstantData data) {
   Value& value = graph_.values_[static_cast<std::size_t>(id)];
-  AH_CHECK(value.source == Source::kParameter && data->size() == ElementCount(value.type.shape));
+  AH_CHECK(value.source == Source::kParameter &&
+           ConstantSize(data, value.type.element) == ElementCount(value.type.shape));
   graph_.constants_.push_back(std::move(data));
   value.source = Source::kConstant;
   value.index = graph_.constants_.size() - 1;
@@ -69,8 +108,20 @@ Result<ValueId> GraphBuilder::Emit(const Primitive& primitive, std::vector<Value
   std::vector<ValueType> types;
   types.reserve(inputs.size());
   for (const ValueId id : inputs) types.push_back(type(id));
+  if (primitive.accepts == Accepts::kReals) {
+    for (const ValueType& type : types) {
+      if (type.is_real()) continue;
+      return Unsupported("computes with real numbers, and is given " + FormatType(type) +
+                         "; cast it to float32 first");
+    }
+  }
   AH_ASSIGN_OR_RETURN(ValueType output, primitive.infer(types, attributes));
+  if (primitive.accepts == Accepts::kReals) output.element = types[0].element;
   AH_RETURN_IF_ERROR(CheckedElementCount(output.shape));
+  if (graph_.nodes_.size() >= limits::kGraphStepsMax) {
+    return LimitExceeded("the model needs more than " + std::to_string(limits::kGraphStepsMax) +
+                         " steps");
+  }
   if (CanFold(inputs, output)) return Fold(primitive, inputs, attributes, output);
   const ValueId id = Add(std::move(output), Source::kNode, graph_.nodes_.size());
   graph_.nodes_.push_back({&primitive, std::move(inputs), id, std::move(attributes)});
@@ -78,6 +129,7 @@ Result<ValueId> GraphBuilder::Emit(const Primitive& primitive, std::vector<Value
 }
 
 bool GraphBuilder::CanFold(const std::vector<ValueId>& inputs, const ValueType& type) {
+  if (type.has_examples()) return false;  // a constant repeated for each example stays a node
   // The product of the largest sizes bounds the work of every primitive, a matrix product included:
   // rows * columns is the output, and the inner axis is at most an input's size.
   std::size_t largest = 1;
@@ -93,15 +145,23 @@ bool GraphBuilder::CanFold(const std::vector<ValueId>& inputs, const ValueType& 
 
 ValueId GraphBuilder::Fold(const Primitive& primitive, const std::vector<ValueId>& inputs,
                            const Attributes& attributes, const ValueType& type) {
-  std::vector<const float*> data;
+  std::vector<const void*> data;
   std::vector<ValueType> types;
   for (const ValueId id : inputs) {
-    data.push_back(graph_.constants_[graph_.value(id).index]->data());
+    const ConstantData& numbers = *constant(id);
     types.push_back(graph_.type(id));
+    data.push_back(types.back().is_real() ? static_cast<const void*>(numbers.reals->data())
+                                          : numbers.integers->data());
   }
-  auto result = std::make_shared<std::vector<float>>(ElementCount(type.shape));
-  primitive.Run<float>({data, result->data(), types, type, attributes});
-  return AddConstant(type.shape, std::move(result));
+  const std::size_t size = ElementCount(type.shape);
+  if (type.is_real()) {
+    auto reals = std::make_shared<std::vector<float>>(size);
+    primitive.Run<float>({data, reals->data(), types, type, attributes});
+    return AddConstant(type.shape, {.reals = std::move(reals)}, type.element);
+  }
+  auto integers = std::make_shared<std::vector<std::int64_t>>(size);
+  primitive.Run<float>({data, integers->data(), types, type, attributes});
+  return AddConstant(type.shape, {.integers = std::move(integers)}, type.element);
 }
 
 std::shared_ptr<const Graph> GraphBuilder::Finish(std::vector<ValueId> outputs) && {

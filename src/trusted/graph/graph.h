@@ -19,7 +19,7 @@ using ValueId = std::int32_t;
 inline constexpr ValueId kNoValue = -1;
 
 enum class Source : unsigned char {
-  kInput,      // the model's input, one example
+  kInput,      // one of the model's inputs; `index` is its place in Model::inputs()
   kParameter,  // trainable; `index` is its place in Model::parameters()
   kConstant,   // `index` is its place in Graph::constants()
   kSeed,       // the loss's gradient with respect to the value that Differentiate started from
@@ -38,8 +38,6 @@ struct Node {
   ValueId output = kNoValue;
   Attributes attributes;
 };
-
-using ConstantData = std::shared_ptr<const std::vector<float>>;
 
 class Graph {
  public:
@@ -77,14 +75,28 @@ class GraphBuilder {
   const Graph& graph() const { return graph_; }
   const ValueType& type(ValueId id) const { return graph_.type(id); }
 
-  ValueId AddInput(ValueType type) { return Add(std::move(type), Source::kInput, 0); }
-  ValueId AddParameter(Shape shape, std::size_t index);
-  ValueId AddConstant(Shape shape, ConstantData data);
+  ValueId AddInput(ValueType type, std::size_t index = 0) {
+    return Add(std::move(type), Source::kInput, index);
+  }
+  ValueId AddParameter(Shape shape, std::size_t index, ElementType element = ElementType::kFloat32);
+  // Numbers that the model brings. What a rule computes goes through the two functions below.
+  ValueId AddConstant(Shape shape, ConstantData data, ElementType element = ElementType::kFloat32);
+  // Numbers that a rule computed. kLimitExceeded when all of them together are too many: a few
+  // bytes of a model must not become gigabytes.
+  Result<ValueId> AddReals(Shape shape, std::vector<float> numbers,
+                           ElementType element = ElementType::kFloat32);
+  Result<ValueId> AddIntegers(Shape shape, std::vector<std::int64_t> numbers,
+                              ElementType element = ElementType::kInt64);
+  // To be asked before computing that many numbers for AddReals or AddIntegers.
+  Status CheckComputed(std::size_t count) const;
   ValueId AddSeed(Shape shape);
   // A node whose inputs are all constants is computed at once, within a budget of work; beyond it,
   // it stays a node. Errors are the type rule's.
   Result<ValueId> Emit(const Primitive& primitive, std::vector<ValueId> inputs,
                        Attributes attributes = {});
+
+  // A constant's data, or nullptr where the value is none.
+  const ConstantData* constant(ValueId id) const;
 
   // Turns a parameter into a constant, or gives it another index.
   void FreezeParameter(ValueId id, ConstantData data);
@@ -100,6 +112,7 @@ class GraphBuilder {
 
   Graph graph_;
   std::size_t folding_work_left_ = std::size_t{1} << 26;
+  std::size_t computed_left_ = std::size_t{1} << 26;
 };
 
 }  // namespace anchorhold::graph

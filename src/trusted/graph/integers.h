@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "trusted/graph/model.h"
+
 namespace anchorhold::graph {
 
 // value, or value * B with B the number of examples in the batch.
@@ -20,7 +22,8 @@ inline constexpr std::size_t kIntegersMax = 256;
 // A scalar (one value) or a list of at most kIntegersMax.
 struct Integers {
   bool scalar = false;
-  std::vector<SymbolicInteger> values;
+  std::vector<SymbolicInteger> values{};
+  ElementType element = ElementType::kInt64;
 
   bool uses_batch() const {
     for (const SymbolicInteger& integer : values) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,42 +16,95 @@ class Graph;  // graph.h: the typed intermediate representation
 // Sizes of the axes, without the example axis; empty for a scalar.
 using Shape = std::vector<std::int64_t>;
 
+// Versions of ONNX's default operator set that are accepted.
+inline constexpr int kOpsetMin = 6;
+inline constexpr int kOpsetMax = 24;
+
+// What ONNX says that a value holds. Reals are computed with in float32; a Cast to a narrower type
+// rounds. Integers and booleans are held as int64.
+enum class ElementType : unsigned char {
+  kFloat32,
+  kFloat16,
+  kBFloat16,
+  kFloat64,
+  kInt64,
+  kInt32,
+  kInt16,
+  kInt8,
+  kUInt64,
+  kUInt32,
+  kUInt16,
+  kUInt8,
+  kBool,
+};
+inline bool IsReal(ElementType element) { return element <= ElementType::kFloat64; }
+
+// Numbers that are known: one of the two, by the element type.
+struct ConstantData {
+  std::shared_ptr<const std::vector<float>> reals{};
+  std::shared_ptr<const std::vector<std::int64_t>> integers{};
+};
+
 // A trainable initializer: one that the first output, the prediction, depends on through
 // differentiable inputs. Running statistics, bounds and shapes are constants of the model.
 struct Parameter {
   std::string name;  // the ONNX initializer's name
   Shape shape;
   std::vector<float> values;  // initial values, row-major
+  bool carried = true;        // false: the file has none; drawn by InitialiseParameters
 };
 
 struct Port {
   std::string name;  // the ONNX value's name
-  Shape shape;       // of one example; its rows come first where it has several ([B * S, d])
+  // Of one example; its rows come first where it has several ([B * S, d]). Of the whole value if
+  // the model was imported without an example axis.
+  Shape shape;
+  ElementType element = ElementType::kFloat32;
+};
+
+// An input whose shape, and perhaps numbers, are known while importing.
+struct KnownInput {
+  ElementType element = ElementType::kFloat32;
+  Shape shape;
+  ConstantData data;  // may be empty
+};
+
+struct ImportOptions {
+  // True: axis 0 of every input is the example axis, and the type check proves that no examples
+  // mix. False: the graph as it is, for local runs on data of one's own: no axis is special.
+  bool examples = true;
+  // Without an example axis: what the inputs are, by name. Rules that need numbers while importing
+  // (a Reshape's target) take them from here; others read the input when the model runs.
+  std::map<std::string, KnownInput> inputs;
+  // Sizes of axes that the model names (ONNX dim_param), the batch's excepted.
+  std::map<std::string, std::int64_t> sizes;
 };
 
 class Model {
  public:
-  Model(std::shared_ptr<const Graph> graph, std::vector<Parameter> parameters, Port input,
-        std::vector<Port> outputs);
+  Model(std::shared_ptr<const Graph> graph, std::vector<Parameter> parameters,
+        std::vector<Port> inputs, std::vector<Port> outputs);
   ~Model();
 
   const Graph& graph() const { return *graph_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::size_t parameter_count() const;  // numbers in all parameters together
-  const Port& input() const { return input_; }
+  const std::vector<Port>& inputs() const { return inputs_; }
+  std::size_t input_width() const;  // numbers of one example in all inputs together, in their order
+  std::size_t output_width() const;  // numbers of one example in the first output
   const std::vector<Port>& outputs() const { return outputs_; }
 
  private:
   std::shared_ptr<const Graph> graph_;
   std::vector<Parameter> parameters_;
-  Port input_;
+  std::vector<Port> inputs_;
   std::vector<Port> outputs_;
 };
 
-// Imports and checks an ONNX model (opset 13 to 21; float32). Refusals name the node and the
+// Imports and checks an ONNX model (opsets kOpsetMin to kOpsetMax). Refusals name the node and the
 // remedy: kInvalidInput (not ONNX, truncated, inconsistent shapes), kUnsupported (operator, node,
 // opset), kPrivacyRefused (the graph mixes examples), kLimitExceeded.
-Result<Model> ImportOnnx(ByteSpan onnx);
+Result<Model> ImportOnnx(ByteSpan onnx, const ImportOptions& options = {});
 
 // One line of `anchorhold model check`: what the checker found at a node.
 struct NodeVerdict {
@@ -65,6 +119,16 @@ struct CheckReport {
   std::vector<NodeVerdict> nodes;  // in execution order, up to and including the first refused one
   Status status;                   // the refusal, if there is one
 };
-CheckReport CheckOnnx(ByteSpan onnx);
+CheckReport CheckOnnx(ByteSpan onnx, const ImportOptions& options = {});
+
+// The declared inputs of a model, without importing it: names, element types, and sizes with -1
+// where they are symbolic (the axis's name is then in `names`). Initializers are left out.
+struct DeclaredInput {
+  std::string name;
+  ElementType element = ElementType::kFloat32;
+  Shape shape;
+  std::vector<std::string> names;  // by axis; "" for a number
+};
+Result<std::vector<DeclaredInput>> DeclaredInputs(ByteSpan onnx);
 
 }  // namespace anchorhold::graph

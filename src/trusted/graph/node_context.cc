@@ -69,27 +69,53 @@ bool NodeContext::IsIntegers(std::size_t i) const {
 Result<ValueId> NodeContext::Tensor(std::size_t i) {
   AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
   if (input->integers.has_value()) {
-    if (input->integers->uses_batch()) return PrivacyRefused(kBatchSize);
-    return InvalidInput("input " + std::to_string(i) +
-                        " holds integers; a float32 tensor is needed");
+    const Integers& integers = *input->integers;
+    AH_ASSIGN_OR_RETURN(std::vector<std::int64_t> values, ConstantIntegers(i));
+    Shape shape;
+    if (!integers.scalar) shape.push_back(static_cast<std::int64_t>(values.size()));
+    return builder().AddIntegers(std::move(shape), std::move(values), integers.element);
   }
   if (input->initializer < 0) return input->tensor;
   Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
   if (initializer.parameter == kNoValue) {
     initializer.parameter = state_.builder.AddParameter(
-        initializer.shape, static_cast<std::size_t>(input->initializer));
+        initializer.shape, static_cast<std::size_t>(input->initializer), initializer.element);
   }
   return initializer.parameter;
 }
 
+Result<ValueId> NodeContext::ConstantTensor(std::size_t i) {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
+  if (input->initializer < 0) return Tensor(i);
+  Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
+  initializer.read_as_constant = true;
+  return builder().AddConstant(initializer.shape, initializer.data, initializer.element);
+}
+
 Result<Integers> NodeContext::IntegersOf(std::size_t i) const {
   AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
-  if (!input->integers.has_value()) {
+  if (input->integers.has_value()) return *input->integers;
+  const ConstantData* data = nullptr;
+  Integers integers;
+  Shape shape;
+  if (input->known != nullptr) {
+    data = &input->known->data;
+    shape = input->known->shape;
+    integers.element = input->known->element;
+  } else if (input->tensor != kNoValue) {
+    data = state_.builder.constant(input->tensor);
+    shape = Type(input->tensor).shape;
+    integers.element = Type(input->tensor).element;
+  }
+  if (data == nullptr || data->integers == nullptr || shape.size() > 1 ||
+      data->integers->size() > kIntegersMax) {
     return Unsupported("input " + std::to_string(i) +
                        " must be integers that are known when the model is read: a constant, or "
                        "computed from shapes");
   }
-  return *input->integers;
+  integers.scalar = shape.empty();
+  for (const std::int64_t value : *data->integers) integers.values.push_back({value, false});
+  return integers;
 }
 
 Result<std::vector<std::int64_t>> NodeContext::ConstantIntegers(std::size_t i) const {
@@ -100,21 +126,42 @@ Result<std::vector<std::int64_t>> NodeContext::ConstantIntegers(std::size_t i) c
   return values;
 }
 
+Result<std::int64_t> NodeContext::ConstantInteger(std::size_t i) const {
+  AH_ASSIGN_OR_RETURN(const std::vector<std::int64_t> values, ConstantIntegers(i));
+  if (values.size() != 1) {
+    return InvalidInput("input " + std::to_string(i) + " must be a single integer");
+  }
+  return values[0];
+}
+
 Result<NodeContext::Floats> NodeContext::ConstantFloats(std::size_t i) {
   AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
   if (input->initializer >= 0) {
     Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
     initializer.read_as_constant = true;
-    return Floats{initializer.shape, initializer.data};
+    return Floats{initializer.shape, initializer.data.reals};
+  }
+  if (input->known != nullptr && input->known->data.reals != nullptr) {
+    return Floats{input->known->shape, input->known->data.reals};
   }
   if (input->tensor != kNoValue) {
-    const Graph& graph = state_.builder.graph();
-    const Value& value = graph.value(input->tensor);
-    if (value.source == Source::kConstant) {
-      return Floats{value.type.shape, graph.constants()[value.index]};
+    const ConstantData* data = state_.builder.constant(input->tensor);
+    if (data != nullptr && data->reals != nullptr) {
+      return Floats{Type(input->tensor).shape, data->reals};
     }
   }
-  return Unsupported("input " + std::to_string(i) + " must be a float32 constant");
+  return Unsupported("input " + std::to_string(i) +
+                     " must be real numbers that are known when the model is read: a constant");
+}
+
+void NodeContext::SetOutput(std::size_t i, ValueId tensor) {
+  if (outputs_.size() <= i) outputs_.resize(i + 1);
+  outputs_[i].tensor = tensor;
+}
+
+void NodeContext::SetOutput(Integers integers) {
+  if (outputs_.empty()) outputs_.resize(1);
+  outputs_[0].integers = std::move(integers);
 }
 
 const onnx::AttributeProto* NodeContext::Attribute(std::string_view name) {
@@ -149,6 +196,31 @@ Result<std::vector<std::int64_t>> NodeContext::Ints(std::string_view name) {
     return WrongAttribute(name, "a list of integers");
   }
   return std::vector<std::int64_t>(attribute->ints().begin(), attribute->ints().end());
+}
+
+Result<std::vector<float>> NodeContext::Floats32(std::string_view name) {
+  const onnx::AttributeProto* attribute = Attribute(name);
+  if (attribute == nullptr) return std::vector<float>{};
+  if (attribute->type() != onnx::AttributeProto::FLOATS) {
+    return WrongAttribute(name, "a list of numbers");
+  }
+  return std::vector<float>(attribute->floats().begin(), attribute->floats().end());
+}
+
+Result<std::string> NodeContext::Text(std::string_view name, std::string_view absent) {
+  const onnx::AttributeProto* attribute = Attribute(name);
+  if (attribute == nullptr) return std::string(absent);
+  if (attribute->type() != onnx::AttributeProto::STRING) return WrongAttribute(name, "a text");
+  return attribute->s();
+}
+
+Result<std::vector<std::string>> NodeContext::Texts(std::string_view name) {
+  const onnx::AttributeProto* attribute = Attribute(name);
+  if (attribute == nullptr) return std::vector<std::string>{};
+  if (attribute->type() != onnx::AttributeProto::STRINGS) {
+    return WrongAttribute(name, "a list of texts");
+  }
+  return std::vector<std::string>(attribute->strings().begin(), attribute->strings().end());
 }
 
 }  // namespace anchorhold::graph

@@ -14,12 +14,14 @@
 
 namespace anchorhold::graph {
 
-// A float32 initializer. It becomes a parameter when a differentiable input first reads it.
+// A real initializer. It becomes a parameter when a differentiable input first reads it.
 struct Initializer {
   std::string name;
   Shape shape;
   ConstantData data;
+  ElementType element = ElementType::kFloat32;
   ValueId parameter = kNoValue;
+  bool missing = false;           // declared without numbers
   bool read_as_constant = false;  // a rule used its numbers while importing
 };
 
@@ -27,8 +29,9 @@ struct Initializer {
 struct Imported {
   ValueId tensor = kNoValue;
   std::optional<Integers> integers;
-  int initializer = -1;     // index into ImportState::initializers
-  std::string unavailable;  // why the value cannot be read, if it cannot
+  int initializer = -1;               // index into ImportState::initializers
+  const KnownInput* known = nullptr;  // the numbers of an input that are known while importing
+  std::string unavailable;            // why the value cannot be read, if it cannot
 };
 
 struct ImportState {
@@ -36,6 +39,7 @@ struct ImportState {
   std::vector<Initializer> initializers;
   std::map<std::string, Imported, std::less<>> names;
   int opset = 0;
+  const ImportOptions* options = nullptr;
   // The batch size that the model's input declares as a number, 0 if it is symbolic.
   std::int64_t declared_batch = 0;
 };
@@ -50,6 +54,8 @@ class NodeContext {
   Status Close() const;
 
   int opset() const { return state_.opset; }
+  // Whether examples are typed; without, no axis is special and nothing is refused for privacy.
+  bool has_examples() const { return state_.options->examples; }
   std::int64_t declared_batch() const { return state_.declared_batch; }
   std::string_view op() const { return node_.op_type(); }
 
@@ -58,22 +64,33 @@ class NodeContext {
   std::size_t output_count() const;  // the outputs that have a name, up to the last
   bool Has(std::size_t i) const;
   bool IsIntegers(std::size_t i) const;
-  // A float tensor; an initializer becomes a parameter. kPrivacyRefused for integers that depend on
-  // the batch's size, kInvalidInput for other integers.
+  // A value of the graph: an initializer becomes a parameter, shape integers become a constant.
+  // kPrivacyRefused for integers that depend on the batch's size.
   Result<ValueId> Tensor(std::size_t i);
+  // The same, for an input that must not be trained, running statistics for example: an initializer
+  // becomes a constant.
+  Result<ValueId> ConstantTensor(std::size_t i);
+  // Integers or truth values that are known while importing: of rank 0 or 1 and at most
+  // kIntegersMax.
   Result<Integers> IntegersOf(std::size_t i) const;
-  // Integers known now, without the batch's size. kPrivacyRefused if they depend on it.
+  // Those known without the batch's size. kPrivacyRefused if they depend on it.
   Result<std::vector<std::int64_t>> ConstantIntegers(std::size_t i) const;
+  // The same, one number: of rank 0, or a list of one.
+  Result<std::int64_t> ConstantInteger(std::size_t i) const;
   struct Floats {
     Shape shape;
-    ConstantData data;
+    std::shared_ptr<const std::vector<float>> data;
   };
-  // Numbers known now: an initializer or a constant. kUnsupported otherwise.
+  // Real numbers known while importing: an initializer, a constant or a known input. kUnsupported
+  // otherwise.
   Result<Floats> ConstantFloats(std::size_t i);
 
   // Attributes, with the default for absent ones. kInvalidInput for another attribute type.
   Result<std::int64_t> Int(std::string_view name, std::int64_t absent);
   Result<float> Float(std::string_view name, float absent);
+  Result<std::vector<float>> Floats32(std::string_view name);
+  Result<std::string> Text(std::string_view name, std::string_view absent);
+  Result<std::vector<std::string>> Texts(std::string_view name);
   Result<std::vector<std::int64_t>> Ints(std::string_view name);
   const onnx::AttributeProto* Attribute(std::string_view name);  // or nullptr
   void IgnoreAttribute(std::string_view name) { Attribute(name); }
@@ -87,10 +104,14 @@ class NodeContext {
     return state_.builder.Emit(primitive, std::move(inputs), std::move(attributes));
   }
 
-  // The first output.
-  void SetOutput(ValueId tensor) { output_.tensor = tensor; }
-  void SetOutput(Integers integers) { output_.integers = std::move(integers); }
-  const Imported& output() const { return output_; }
+  // The outputs; a rule sets at least the first. Those that are not set cannot be read.
+  void SetOutput(ValueId tensor) { SetOutput(0, tensor); }
+  void SetOutput(Integers integers);
+  void SetOutput(std::size_t i, ValueId tensor);
+  // Whether anybody may read output i.
+  bool WantsOutput(std::size_t i) const { return i < output_count() && !OutputName(i).empty(); }
+  const std::string& OutputName(std::size_t i) const { return node_.output(static_cast<int>(i)); }
+  const std::vector<Imported>& outputs() const { return outputs_; }
 
  private:
   Result<const Imported*> Input(std::size_t i) const;
@@ -99,7 +120,7 @@ class NodeContext {
   const onnx::NodeProto& node_;
   std::map<std::string, const onnx::AttributeProto*, std::less<>> attributes_;
   std::set<std::string, std::less<>> read_;
-  Imported output_;
+  std::vector<Imported> outputs_;
 };
 
 }  // namespace anchorhold::graph

@@ -16,21 +16,27 @@ constexpr std::size_t kValueNameBytesMax = 512;
 
 class Importer {
  public:
+  explicit Importer(const ImportOptions& options) { state_.options = &options; }
   // Fills `report` as far as it comes.
   Result<Model> Run(ByteSpan bytes, CheckReport& report);
 
  private:
   Status AddInitializers(const onnx::GraphProto& graph);
-  Status AddInput(const onnx::GraphProto& graph);
+  Status AddInputs(const onnx::GraphProto& graph);
+  Status AddInput(const onnx::ValueInfoProto& input);
+  Status AddMissingWeight(const onnx::ValueInfoProto& input);
+  Result<ValueType> InputType(const onnx::ValueInfoProto& input);
   Status AddNode(const onnx::NodeProto& node, NodeVerdict& verdict);
-  Status Apply(const onnx::NodeProto& node, Imported& output);
+  Status Apply(const onnx::NodeProto& node, std::vector<Imported>& outputs);
   Status Define(const std::string& name, Imported value);
-  Status NameOutputs(const onnx::NodeProto& node, Imported output);
+  Status NameOutputs(const onnx::NodeProto& node, std::vector<Imported> outputs);
+  Result<ValueId> OutputTensor(const std::string& name);
+  Status CheckExampleOutput(const std::string& where, const Imported& value) const;
   Result<std::vector<ValueId>> FindOutputs(const onnx::GraphProto& graph);
   Result<std::vector<Parameter>> SettleParameters(ValueId first_output);
 
   ImportState state_;
-  Port input_;
+  std::vector<Port> inputs_;
   std::vector<Port> outputs_;
 };
 
@@ -64,103 +70,174 @@ Status Importer::AddInitializers(const onnx::GraphProto& graph) {
   for (const onnx::TensorProto& tensor : graph.initializer()) {
     AH_ASSIGN_OR_RETURN(TensorLiteral literal, ReadTensor(tensor));
     Imported value;
-    if (literal.is_float) {
+    const bool empty = literal.shape == Shape{0};
+    if (IsReal(literal.element) && !empty) {
       value.initializer = static_cast<int>(state_.initializers.size());
       Initializer initializer;
       initializer.name = tensor.name();
       initializer.shape = literal.shape;
-      initializer.data = std::make_shared<const std::vector<float>>(std::move(literal.floats));
+      initializer.element = literal.element;
+      initializer.data = std::move(literal).Share();
       state_.initializers.push_back(std::move(initializer));
-    } else if (literal.shape.size() > 1 || literal.integers.size() > kIntegersMax) {
-      value.unavailable = "reads " + Quoted(tensor.name()) + ", integers that are no short list";
-    } else {
-      value.integers.emplace();
-      value.integers->scalar = literal.shape.empty();
+    } else if (IsReal(literal.element)) {
+      value.unavailable = "reads " + Quoted(tensor.name()) + ", which is empty";
+    } else if (literal.shape.size() <= 1 && literal.integers.size() <= kIntegersMax) {
+      value.integers = Integers{literal.shape.empty(), {}, literal.element};
       for (const std::int64_t i : literal.integers) value.integers->values.push_back({i, false});
+    } else {
+      const ElementType element = literal.element;
+      Shape shape = literal.shape;
+      value.tensor =
+          state_.builder.AddConstant(std::move(shape), std::move(literal).Share(), element);
     }
     AH_RETURN_IF_ERROR(Define(tensor.name(), std::move(value)));
   }
   return Ok();
 }
 
-// The type of the model's input from its declaration: axis 0 is the example axis whatever its size.
-Result<ValueType> InputType(const onnx::ValueInfoProto& input, std::int64_t& declared_batch) {
-  const std::string where = "the model's input " + Quoted(input.name());
+std::string Where(const onnx::ValueInfoProto& input) {
+  return "the model's input " + Quoted(input.name());
+}
+
+bool IsSymbolic(const onnx::TensorShapeProto::Dimension& dim) {
+  return !dim.has_dim_value() || dim.dim_value() <= 0;
+}
+
+// The type of an input from its declaration. With examples, axis 0 is the example axis whatever its
+// size.
+Result<ValueType> Importer::InputType(const onnx::ValueInfoProto& input) {
+  const ImportOptions& options = *state_.options;
   if (!input.type().has_tensor_type() || !input.type().tensor_type().has_shape()) {
-    return InvalidInput(where + " declares no tensor shape");
+    return InvalidInput(Where(input) + " declares no tensor shape");
   }
   const onnx::TypeProto::Tensor& tensor = input.type().tensor_type();
-  if (tensor.elem_type() != onnx::TensorProto::FLOAT) {
-    return Unsupported(where + " has ONNX element type " + std::to_string(tensor.elem_type()) +
-                       "; float32 is supported");
+  const Result<ElementType> element = ElementOf(tensor.elem_type());
+  if (!element.ok()) return element.error().At(Where(input));
+  ValueType type{{}, kNoExampleAxis, *element};
+  if (options.examples) {
+    if (tensor.shape().dim_size() == 0) return InvalidInput(Where(input) + " has no batch axis");
+    type.example_axis = 0;
   }
-  if (tensor.shape().dim_size() == 0) return InvalidInput(where + " has no batch axis");
-  ValueType type;
-  type.example_axis = 0;
   for (const onnx::TensorShapeProto::Dimension& dim : tensor.shape().dim()) {
-    if (type.shape.empty()) {
-      declared_batch = dim.has_dim_value() && dim.dim_value() > 0 ? dim.dim_value() : 0;
+    const auto size = options.sizes.find(dim.dim_param());
+    if (options.examples && type.shape.empty()) {
+      const std::int64_t batch = IsSymbolic(dim) ? 0 : dim.dim_value();
+      if (inputs_.empty()) state_.declared_batch = batch;
+      if (batch != state_.declared_batch) {
+        return Unsupported(Where(input) + " declares another batch size than the first input; " +
+                           "give all inputs the same first axis");
+      }
       type.shape.push_back(1);
-      continue;
+    } else if (!IsSymbolic(dim)) {
+      type.shape.push_back(dim.dim_value());
+    } else if (!dim.dim_param().empty() && size != options.sizes.end()) {
+      type.shape.push_back(size->second);
+    } else {
+      return Unsupported("axis " + std::to_string(type.shape.size()) + " of " + Where(input) +
+                         (dim.dim_param().empty() ? "" : ", " + Quoted(dim.dim_param()) + ",") +
+                         " has no fixed size; only the batch axis may vary: export the model with "
+                         "a fixed size, or give one (--dim NAME=SIZE)");
     }
-    if (!dim.has_dim_value()) {
-      return Unsupported("axis " + std::to_string(type.shape.size()) + " of " + where +
-                         " has no fixed size; only the batch axis may vary");
-    }
-    type.shape.push_back(dim.dim_value());
   }
   const Result<std::size_t> count = CheckedElementCount(type.shape);
-  if (!count.ok()) return count.error().At(where);
+  if (!count.ok()) return count.error().At(Where(input));
   return type;
 }
 
 // The shape of one example: the example axis is left out, unless an example has several rows there.
 Port PortOf(const std::string& name, const ValueType& type) {
-  Port port{name, type.shape};
-  if (type.multiplicity() == 1) port.shape.erase(port.shape.begin() + type.example_axis);
+  Port port{name, type.shape, type.element};
+  if (type.has_examples() && type.multiplicity() == 1) {
+    port.shape.erase(port.shape.begin() + type.example_axis);
+  }
   return port;
 }
 
-Status Importer::AddInput(const onnx::GraphProto& graph) {
-  const onnx::ValueInfoProto* input = nullptr;
-  for (const onnx::ValueInfoProto& candidate : graph.input()) {
-    if (state_.names.count(candidate.name()) != 0) continue;  // an initializer's declaration
-    if (input != nullptr) {
-      return Unsupported("the model has several inputs, " + Quoted(input->name()) + " and " +
-                         Quoted(candidate.name()) + "; one is supported");
-    }
-    input = &candidate;
-  }
-  if (input == nullptr) return InvalidInput("the model has no input");
-  AH_ASSIGN_OR_RETURN(ValueType type, InputType(*input, state_.declared_batch));
-  input_ = PortOf(input->name(), type);
+Status Importer::AddInput(const onnx::ValueInfoProto& input) {
   Imported value;
-  value.tensor = state_.builder.AddInput(std::move(type));
-  return Define(input->name(), std::move(value));
+  ValueType type;
+  const auto known = state_.options->inputs.find(input.name());
+  if (known == state_.options->inputs.end()) {
+    AH_ASSIGN_OR_RETURN(type, InputType(input));
+  } else {
+    type = ValueType{known->second.shape, kNoExampleAxis, known->second.element};
+    value.known = &known->second;
+    if (type.shape == Shape{0} && !type.is_real()) {  // an empty list of axes, say
+      value.integers = Integers{false, {}, type.element};
+      return Define(input.name(), std::move(value));
+    }
+    const Result<std::size_t> count = CheckedElementCount(type.shape);
+    if (!count.ok()) return count.error().At(Where(input));
+  }
+  Port port = PortOf(input.name(), type);
+  value.tensor = state_.builder.AddInput(std::move(type), inputs_.size());
+  inputs_.push_back(std::move(port));
+  return Define(input.name(), std::move(value));
 }
 
-Status Importer::NameOutputs(const onnx::NodeProto& node, Imported output) {
-  if (node.output_size() == 0 || node.output(0).empty()) {
-    return InvalidInput("has no output");
+// A weight that the file names but does not carry, as exporters write it when told to leave the
+// parameters out: a real input of fixed sizes beside inputs with a batch axis.
+Status Importer::AddMissingWeight(const onnx::ValueInfoProto& input) {
+  Initializer initializer;
+  initializer.name = input.name();
+  initializer.missing = true;
+  for (const auto& dim : input.type().tensor_type().shape().dim()) {
+    initializer.shape.push_back(dim.dim_value());
   }
-  AH_RETURN_IF_ERROR(Define(node.output(0), std::move(output)));
-  for (int i = 1; i < node.output_size(); ++i) {
+  const Result<std::size_t> count = CheckedElementCount(initializer.shape);
+  if (!count.ok()) return count.error().At(Where(input));
+  AH_ASSIGN_OR_RETURN(const ValueId id,
+                      state_.builder.AddReals(initializer.shape, std::vector<float>(*count)));
+  initializer.data = *state_.builder.constant(id);
+  Imported value;
+  value.initializer = static_cast<int>(state_.initializers.size());
+  state_.initializers.push_back(std::move(initializer));
+  return Define(input.name(), std::move(value));
+}
+
+Status Importer::AddInputs(const onnx::GraphProto& graph) {
+  std::vector<const onnx::ValueInfoProto*> inputs;
+  bool symbolic_batch = false;
+  for (const onnx::ValueInfoProto& input : graph.input()) {
+    if (state_.names.count(input.name()) != 0) continue;  // an initializer's declaration
+    const auto& shape = input.type().tensor_type().shape();
+    symbolic_batch = symbolic_batch || (shape.dim_size() > 0 && IsSymbolic(shape.dim(0)));
+    inputs.push_back(&input);
+  }
+  for (const onnx::ValueInfoProto* input : inputs) {
+    const auto& tensor = input->type().tensor_type();
+    bool weight = state_.options->examples && symbolic_batch &&
+                  tensor.elem_type() == onnx::TensorProto::FLOAT && tensor.shape().dim_size() > 0;
+    for (const auto& dim : tensor.shape().dim()) weight = weight && !IsSymbolic(dim);
+    AH_RETURN_IF_ERROR(weight ? AddMissingWeight(*input) : AddInput(*input));
+  }
+  if (inputs_.empty() && state_.options->examples) return InvalidInput("the model has no input");
+  return Ok();
+}
+
+Status Importer::NameOutputs(const onnx::NodeProto& node, std::vector<Imported> outputs) {
+  if (node.output_size() == 0 || outputs.empty()) return InvalidInput("has no output");
+  for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty()) continue;
-    Imported other;
-    other.unavailable = "reads " + Quoted(node.output(i)) + ", output " + std::to_string(i) +
-                        " of a " + node.op_type() + ", which is not supported";
-    AH_RETURN_IF_ERROR(Define(node.output(i), std::move(other)));
+    const auto at = static_cast<std::size_t>(i);
+    Imported value = at < outputs.size() ? std::move(outputs[at]) : Imported{};
+    if (value.tensor == kNoValue && !value.integers.has_value()) {
+      value.unavailable = "reads " + Quoted(node.output(i)) + ", output " + std::to_string(i) +
+                          " of a " + node.op_type() + ", which is not supported";
+    }
+    AH_RETURN_IF_ERROR(Define(node.output(i), std::move(value)));
   }
   return Ok();
 }
 
-Status Importer::Apply(const onnx::NodeProto& node, Imported& output) {
+Status Importer::Apply(const onnx::NodeProto& node, std::vector<Imported>& outputs) {
   if (!node.domain().empty() && node.domain() != "ai.onnx") {
     return Unsupported("operators of domain " + Quoted(node.domain()) + " are not supported");
   }
   const OperatorDefinition* definition = FindOperator(node.op_type(), state_.opset);
   if (definition == nullptr) {
-    return Unsupported("this operator is not supported; rewrite the model without it");
+    return Unsupported(
+        "this operator is not supported in this opset; rewrite the model without it");
   }
   if (node.input_size() < definition->inputs_min || node.input_size() > definition->inputs_max) {
     return InvalidInput("has " + std::to_string(node.input_size()) +
@@ -171,16 +248,17 @@ Status Importer::Apply(const onnx::NodeProto& node, Imported& output) {
   AH_RETURN_IF_ERROR(context.Open());
   AH_RETURN_IF_ERROR(definition->rule(context));
   AH_RETURN_IF_ERROR(context.Close());
-  output = context.output();
+  outputs = context.outputs();
   return Ok();
 }
 
 void Describe(const Imported& output, const GraphBuilder& builder, NodeVerdict& verdict) {
   verdict.verdict = "constant";
+  if (output.tensor == kNoValue && !output.integers.has_value()) return;
   if (output.integers.has_value()) {
-    verdict.output = output.integers->scalar
-                         ? "scalar int64"
-                         : std::to_string(output.integers->values.size()) + " int64";
+    const std::string size =
+        output.integers->scalar ? "scalar" : std::to_string(output.integers->values.size());
+    verdict.output = size + " " + ElementName(output.integers->element);
     return;
   }
   const ValueType& type = builder.type(output.tensor);
@@ -189,16 +267,37 @@ void Describe(const Imported& output, const GraphBuilder& builder, NodeVerdict& 
 }
 
 Status Importer::AddNode(const onnx::NodeProto& node, NodeVerdict& verdict) {
-  Imported output;
-  Status status = Apply(node, output);
+  std::vector<Imported> outputs;
+  Status status = Apply(node, outputs);
   if (status.ok()) {
-    Describe(output, state_.builder, verdict);
-    status = NameOutputs(node, std::move(output));
+    if (!outputs.empty()) Describe(outputs[0], state_.builder, verdict);
+    status = NameOutputs(node, std::move(outputs));
   }
   if (status.ok()) return Ok();
   const std::string name = node.name().empty() ? verdict.node : Quoted(node.name());
   return status.error().At("node " + name + " (" + verdict.op + ", opset " +
                            std::to_string(state_.opset) + ")");
+}
+
+Status Importer::CheckExampleOutput(const std::string& where, const Imported& value) const {
+  if (value.tensor == kNoValue || !state_.builder.type(value.tensor).has_examples()) {
+    return PrivacyRefused(where +
+                          " does not depend on each example by itself: it has no example "
+                          "axis; give the model an output for each example");
+  }
+  const ValueType& type = state_.builder.type(value.tensor);
+  if (type.example_axis == 0) return Ok();
+  return Unsupported(where + " of " + FormatType(type) +
+                     " has the examples along a later axis; transpose it to the front");
+}
+
+// An output of the model as a value of the graph, whatever the file made of it.
+Result<ValueId> Importer::OutputTensor(const std::string& name) {
+  onnx::NodeProto reader;
+  reader.add_input(name);
+  NodeContext context(state_, reader);
+  AH_RETURN_IF_ERROR(context.Open());
+  return context.Tensor(0);
 }
 
 Result<std::vector<ValueId>> Importer::FindOutputs(const onnx::GraphProto& graph) {
@@ -209,18 +308,10 @@ Result<std::vector<ValueId>> Importer::FindOutputs(const onnx::GraphProto& graph
     if (found == state_.names.end()) return InvalidInput(where + " is no value of the graph");
     const Imported& value = found->second;
     if (!value.unavailable.empty()) return Unsupported(where + " " + value.unavailable);
-    if (value.tensor == kNoValue || !state_.builder.type(value.tensor).has_examples()) {
-      return PrivacyRefused(where +
-                            " does not depend on each example by itself: it has no example "
-                            "axis; give the model an output for each example");
-    }
-    const ValueType& type = state_.builder.type(value.tensor);
-    if (type.example_axis != 0) {
-      return Unsupported(where + " of " + FormatType(type) +
-                         " has the examples along a later axis; transpose it to the front");
-    }
-    ids.push_back(value.tensor);
-    outputs_.push_back(PortOf(output.name(), type));
+    if (state_.options->examples) AH_RETURN_IF_ERROR(CheckExampleOutput(where, value));
+    AH_ASSIGN_OR_RETURN(const ValueId id, OutputTensor(output.name()));
+    ids.push_back(id);
+    outputs_.push_back(PortOf(output.name(), state_.builder.type(id)));
   }
   if (ids.empty()) return InvalidInput("the model has no output");
   return ids;
@@ -244,7 +335,8 @@ Result<std::vector<Parameter>> Importer::SettleParameters(ValueId first_output) 
           " is used both as a weight and as a constant of the model; store it twice");
     }
     state_.builder.RenumberParameter(initializer.parameter, parameters.size());
-    parameters.push_back({initializer.name, initializer.shape, *initializer.data});
+    parameters.push_back(
+        {initializer.name, initializer.shape, *initializer.data.reals, !initializer.missing});
   }
   return parameters;
 }
@@ -254,7 +346,7 @@ Result<Model> Importer::Run(ByteSpan bytes, CheckReport& report) {
   AH_ASSIGN_OR_RETURN(state_.opset, DefaultOpset(*model));
   const onnx::GraphProto& graph = model->graph();
   AH_RETURN_IF_ERROR(AddInitializers(graph));
-  AH_RETURN_IF_ERROR(AddInput(graph));
+  AH_RETURN_IF_ERROR(AddInputs(graph));
   for (const onnx::NodeProto& node : graph.node()) {
     NodeVerdict verdict;
     verdict.node =
@@ -271,21 +363,42 @@ Result<Model> Importer::Run(ByteSpan bytes, CheckReport& report) {
   AH_ASSIGN_OR_RETURN(std::vector<ValueId> outputs, FindOutputs(graph));
   AH_ASSIGN_OR_RETURN(std::vector<Parameter> parameters, SettleParameters(outputs[0]));
   return Model(std::move(state_.builder).Finish(std::move(outputs)), std::move(parameters),
-               std::move(input_), std::move(outputs_));
+               std::move(inputs_), std::move(outputs_));
 }
 
 }  // namespace
 
-Result<Model> ImportOnnx(ByteSpan onnx) {
+Result<Model> ImportOnnx(ByteSpan onnx, const ImportOptions& options) {
   CheckReport report;
-  return Importer().Run(onnx, report);
+  return Importer(options).Run(onnx, report);
 }
 
-CheckReport CheckOnnx(ByteSpan onnx) {
+CheckReport CheckOnnx(ByteSpan onnx, const ImportOptions& options) {
   CheckReport report;
-  const Result<Model> model = Importer().Run(onnx, report);
+  const Result<Model> model = Importer(options).Run(onnx, report);
   if (!model.ok()) report.status = model.error();
   return report;
+}
+
+Result<std::vector<DeclaredInput>> DeclaredInputs(ByteSpan onnx) {
+  AH_ASSIGN_OR_RETURN(const std::unique_ptr<onnx::ModelProto> model, ReadOnnx(onnx));
+  std::set<std::string> initializers;
+  for (const auto& tensor : model->graph().initializer()) initializers.insert(tensor.name());
+  std::vector<DeclaredInput> declared;
+  for (const onnx::ValueInfoProto& input : model->graph().input()) {
+    if (initializers.count(input.name()) != 0) continue;
+    DeclaredInput out;
+    out.name = input.name();
+    const Result<ElementType> element = ElementOf(input.type().tensor_type().elem_type());
+    if (!element.ok()) return element.error().At(Where(input));
+    out.element = *element;
+    for (const auto& dim : input.type().tensor_type().shape().dim()) {
+      out.shape.push_back(IsSymbolic(dim) ? -1 : dim.dim_value());
+      out.names.push_back(IsSymbolic(dim) ? dim.dim_param() : "");
+    }
+    declared.push_back(std::move(out));
+  }
+  return declared;
 }
 
 }  // namespace anchorhold::graph

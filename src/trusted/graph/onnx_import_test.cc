@@ -35,8 +35,8 @@ TEST(Import, ReadsALogisticRegression) {
   b.Node("Sigmoid", {"z"}, {"p"}).Output("p");
   const Result<Model> model = ImportOnnx(b.Write());
   ASSERT_TRUE(model.ok()) << model.error().message();
-  EXPECT_EQ(model->input().name, "x");
-  EXPECT_EQ(model->input().shape, Shape{30});
+  EXPECT_EQ(model->inputs()[0].name, "x");
+  EXPECT_EQ(model->inputs()[0].shape, Shape{30});
   ASSERT_EQ(model->outputs().size(), 1u);
   EXPECT_EQ(model->outputs()[0].name, "p");
   EXPECT_EQ(model->outputs()[0].shape, Shape{1});
@@ -195,7 +195,7 @@ TEST(Import, FoldsConstants) {
   const Result<Model> model = ImportOnnx(b.Write());
   ASSERT_TRUE(model.ok());
   EXPECT_EQ(model->graph().nodes().size(), 1u);  // the Mul
-  EXPECT_NEAR(model->graph().constants().back()->at(1), std::exp(2.0), 1e-5);
+  EXPECT_NEAR(model->graph().constants().back().reals->at(1), std::exp(2.0), 1e-5);
 }
 
 TEST(Import, InferenceBatchNormalizationTrainsScaleAndBiasOnly) {

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "shared/base/limits.h"
@@ -175,10 +176,73 @@ Status ReadValues(const onnx::TensorProto& tensor, const Field& field, std::size
   return Ok();
 }
 
-// Number of elements; an axis of size 0 is allowed for integers (the empty list).
-Result<std::size_t> LiteralSize(const Shape& shape, bool is_float) {
-  if (!is_float && shape == Shape{0}) return std::size_t{0};
+// Number of elements. The empty list is allowed: exporters write it for "no axes".
+Result<std::size_t> LiteralSize(const Shape& shape) {
+  if (shape == Shape{0}) return std::size_t{0};
   return CheckedElementCount(shape);
+}
+
+// IEEE 754 binary16.
+float FromHalf(std::uint16_t bits) {
+  const std::uint32_t sign = (bits & 0x8000U) << 16;
+  const std::uint32_t exponent = (bits >> 10) & 0x1fU;
+  const std::uint32_t fraction = bits & 0x3ffU;
+  if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000U | (fraction << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  const float magnitude = std::ldexp(static_cast<float>(fraction), -24);
+  return sign != 0 ? -magnitude : magnitude;
+}
+
+// The upper half of a float32.
+float FromBFloat(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+// 16-bit floats: raw, or one in each int32.
+Status ReadHalves(const onnx::TensorProto& tensor, std::size_t count,
+                  float (*convert)(std::uint16_t), std::vector<float>& out) {
+  std::vector<std::uint16_t> bits;
+  AH_RETURN_IF_ERROR(ReadValues<std::uint16_t>(tensor, tensor.int32_data(), count, bits));
+  for (const std::uint16_t half : bits) out.push_back(convert(half));
+  return Ok();
+}
+
+template <typename Stored>
+Status ReadSmall(const onnx::TensorProto& tensor, std::size_t count,
+                 std::vector<std::int64_t>& out) {
+  return ReadValues<Stored>(tensor, tensor.int32_data(), count, out);
+}
+
+Status ReadNumbers(const onnx::TensorProto& tensor, std::size_t count, TensorLiteral& out) {
+  switch (out.element) {
+    case ElementType::kFloat32:
+      return ReadValues<float>(tensor, tensor.float_data(), count, out.reals);
+    case ElementType::kFloat64:
+      return ReadValues<double>(tensor, tensor.double_data(), count, out.reals);
+    case ElementType::kFloat16:
+      return ReadHalves(tensor, count, &FromHalf, out.reals);
+    case ElementType::kBFloat16:
+      return ReadHalves(tensor, count, &FromBFloat, out.reals);
+    case ElementType::kInt64:
+      return ReadValues<std::int64_t>(tensor, tensor.int64_data(), count, out.integers);
+    case ElementType::kInt32:
+      return ReadSmall<std::int32_t>(tensor, count, out.integers);
+    case ElementType::kInt16:
+      return ReadSmall<std::int16_t>(tensor, count, out.integers);
+    case ElementType::kInt8:
+      return ReadSmall<std::int8_t>(tensor, count, out.integers);
+    case ElementType::kUInt16:
+      return ReadSmall<std::uint16_t>(tensor, count, out.integers);
+    case ElementType::kUInt8:
+    case ElementType::kBool:
+      return ReadSmall<std::uint8_t>(tensor, count, out.integers);
+    case ElementType::kUInt32:
+      return ReadValues<std::uint32_t>(tensor, tensor.uint64_data(), count, out.integers);
+    case ElementType::kUInt64:
+      return ReadValues<std::uint64_t>(tensor, tensor.uint64_data(), count, out.integers);
+  }
+  return Ok();
 }
 
 }  // namespace
@@ -216,39 +280,49 @@ Result<int> DefaultOpset(const onnx::ModelProto& model) {
   return static_cast<int>(opset);
 }
 
+Result<ElementType> ElementOf(std::int32_t onnx_type) {
+  using Onnx = onnx::TensorProto;
+  constexpr std::pair<std::int32_t, ElementType> kTypes[] = {
+      {Onnx::FLOAT, ElementType::kFloat32},     {Onnx::FLOAT16, ElementType::kFloat16},
+      {Onnx::BFLOAT16, ElementType::kBFloat16}, {Onnx::DOUBLE, ElementType::kFloat64},
+      {Onnx::INT64, ElementType::kInt64},       {Onnx::INT32, ElementType::kInt32},
+      {Onnx::INT16, ElementType::kInt16},       {Onnx::INT8, ElementType::kInt8},
+      {Onnx::UINT64, ElementType::kUInt64},     {Onnx::UINT32, ElementType::kUInt32},
+      {Onnx::UINT16, ElementType::kUInt16},     {Onnx::UINT8, ElementType::kUInt8},
+      {Onnx::BOOL, ElementType::kBool},
+  };
+  for (const auto& [onnx, element] : kTypes) {
+    if (onnx == onnx_type) return element;
+  }
+  return Unsupported("ONNX element type " + std::to_string(onnx_type) +
+                     " is not supported: real numbers, integers and bool are");
+}
+
+ConstantData TensorLiteral::Share() && {
+  if (IsReal(element)) {
+    return {.reals = std::make_shared<const std::vector<float>>(std::move(reals)), .integers = {}};
+  }
+  return {.reals = {},
+          .integers = std::make_shared<const std::vector<std::int64_t>>(std::move(integers))};
+}
+
 Result<TensorLiteral> ReadTensor(const onnx::TensorProto& tensor) {
+  const std::string where = "tensor " + Quoted(tensor.name());
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL || tensor.external_data_size() > 0) {
-    return Unsupported("tensor " + Quoted(tensor.name()) +
-                       " keeps its data in another file; save the model as one file");
+    return Unsupported(where + " keeps its data in another file; save the model as one file");
   }
-  if (tensor.has_segment()) {
-    return Unsupported("tensor " + Quoted(tensor.name()) + " is stored in segments");
-  }
-  const std::int32_t type = tensor.data_type();
+  if (tensor.has_segment()) return Unsupported(where + " is stored in segments");
   TensorLiteral literal;
-  literal.is_float = type == onnx::TensorProto::FLOAT;
+  const Result<ElementType> element = ElementOf(tensor.data_type());
+  if (!element.ok()) return element.error().At(where);
+  literal.element = *element;
   literal.shape.assign(tensor.dims().begin(), tensor.dims().end());
-  const Result<std::size_t> size = LiteralSize(literal.shape, literal.is_float);
-  if (!size.ok()) return size.error().At("tensor " + Quoted(tensor.name()));
-  Status status;
-  switch (type) {
-    case onnx::TensorProto::FLOAT:
-      status = ReadValues<float>(tensor, tensor.float_data(), *size, literal.floats);
-      break;
-    case onnx::TensorProto::INT64:
-      status = ReadValues<std::int64_t>(tensor, tensor.int64_data(), *size, literal.integers);
-      break;
-    case onnx::TensorProto::INT32:
-      status = ReadValues<std::int32_t>(tensor, tensor.int32_data(), *size, literal.integers);
-      break;
-    case onnx::TensorProto::BOOL:
-      status = ReadValues<std::uint8_t>(tensor, tensor.int32_data(), *size, literal.integers);
-      break;
-    default:
-      return Unsupported("tensor " + Quoted(tensor.name()) + " has ONNX element type " +
-                         std::to_string(type) + "; float32 is supported, and integers for shapes");
+  const Result<std::size_t> size = LiteralSize(literal.shape);
+  if (!size.ok()) return size.error().At(where);
+  AH_RETURN_IF_ERROR(ReadNumbers(tensor, *size, literal));
+  if (literal.element == ElementType::kBool) {
+    for (std::int64_t& value : literal.integers) value = value != 0 ? 1 : 0;
   }
-  if (!status.ok()) return status.error();
   return literal;
 }
 

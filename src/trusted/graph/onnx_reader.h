@@ -18,20 +18,24 @@ namespace anchorhold::graph {
 Result<std::unique_ptr<onnx::ModelProto>> ReadOnnx(ByteSpan bytes);
 
 // The version of the default operator set. kUnsupported outside [kOpsetMin, kOpsetMax].
-inline constexpr std::int64_t kOpsetMin = 13;
-inline constexpr std::int64_t kOpsetMax = 21;
 Result<int> DefaultOpset(const onnx::ModelProto& model);
 
-// A tensor written in the file, as float32 or (bool, int32, int64) as int64.
+// The element type of ONNX's number for it. kUnsupported for strings, complex and packed numbers.
+Result<ElementType> ElementOf(std::int32_t onnx_type);
+
+// A tensor written in the file: reals as float32, integers and truth values as int64. A double
+// beyond float32 becomes an infinity; a uint64 beyond int64 wraps.
 struct TensorLiteral {
   Shape shape;
-  bool is_float = true;
-  std::vector<float> floats;
+  ElementType element = ElementType::kFloat32;
+  std::vector<float> reals;
   std::vector<std::int64_t> integers;
+
+  ConstantData Share() &&;
 };
 
 // kInvalidInput if data and shape disagree; kUnsupported for other element types and for data kept
-// in another file.
+// in another file. An axis of size 0 is accepted for lists alone.
 Result<TensorLiteral> ReadTensor(const onnx::TensorProto& tensor);
 
 }  // namespace anchorhold::graph

@@ -5,7 +5,10 @@ namespace anchorhold::graph {
 const OperatorDefinition* FindOperator(std::string_view name, int opset) {
   for (const auto& family :
        {LinearOperators(), ElementwiseOperators(), NormalisationOperators(), ReductionOperators(),
-        LayoutOperators(), ShapeOperators(), RefusedOperators()}) {
+        LayoutOperators(), ShapeOperators(), LogicOperators(), IndexingOperators(),
+        OrderingOperators(), ConvolutionOperators(), PoolingOperators(), ImageOperators(),
+        RecurrentOperators(), EinsumOperators(), AttentionOperators(), LossOperators(),
+        RefusedOperators()}) {
     for (const OperatorDefinition& definition : family) {
       if (definition.name == name && opset >= definition.opset_first &&
           opset <= definition.opset_last) {

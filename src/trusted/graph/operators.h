@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "shared/base/result.h"
+#include "trusted/graph/model.h"  // kOpsetMin, kOpsetMax
 
 namespace anchorhold::graph {
 
@@ -36,6 +37,16 @@ std::span<const OperatorDefinition> NormalisationOperators();
 std::span<const OperatorDefinition> ReductionOperators();
 std::span<const OperatorDefinition> LayoutOperators();
 std::span<const OperatorDefinition> ShapeOperators();
+std::span<const OperatorDefinition> LogicOperators();
+std::span<const OperatorDefinition> IndexingOperators();
+std::span<const OperatorDefinition> OrderingOperators();
+std::span<const OperatorDefinition> ConvolutionOperators();
+std::span<const OperatorDefinition> PoolingOperators();
+std::span<const OperatorDefinition> ImageOperators();
+std::span<const OperatorDefinition> RecurrentOperators();
+std::span<const OperatorDefinition> EinsumOperators();
+std::span<const OperatorDefinition> AttentionOperators();
+std::span<const OperatorDefinition> LossOperators();
 // Known, not supported, and refused with the privacy reason where they would mix examples.
 std::span<const OperatorDefinition> RefusedOperators();
 

@@ -128,21 +128,21 @@ Status Dropout(NodeContext& node) {
 }
 
 constexpr OperatorDefinition kOperators[] = {
-    {"Add", 13, 21, 2, 2, &BinaryOperator<primitives::kAdd>},
-    {"Sub", 13, 21, 2, 2, &BinaryOperator<primitives::kSub>},
-    {"Mul", 13, 21, 2, 2, &BinaryOperator<primitives::kMul>},
-    {"Div", 13, 21, 2, 2, &BinaryOperator<primitives::kDiv>},
-    {"Neg", 13, 21, 1, 1, &Unary<primitives::kNeg>},
-    {"Exp", 13, 21, 1, 1, &Unary<primitives::kExp>},
-    {"Log", 13, 21, 1, 1, &Unary<primitives::kLog>},
-    {"Sqrt", 13, 21, 1, 1, &Unary<primitives::kSqrt>},
-    {"Tanh", 13, 21, 1, 1, &Unary<primitives::kTanh>},
-    {"Sigmoid", 13, 21, 1, 1, &Unary<primitives::kSigmoid>},
-    {"Relu", 13, 21, 1, 1, &Relu},
-    {"LeakyRelu", 13, 21, 1, 1, &LeakyRelu},
-    {"Clip", 13, 21, 1, 3, &Clip},
-    {"Identity", 13, 21, 1, 1, &PassOn},
-    {"Dropout", 13, 21, 1, 3, &Dropout},
+    {"Add", kOpsetMin, kOpsetMax, 2, 2, &BinaryOperator<primitives::kAdd>},
+    {"Sub", kOpsetMin, kOpsetMax, 2, 2, &BinaryOperator<primitives::kSub>},
+    {"Mul", kOpsetMin, kOpsetMax, 2, 2, &BinaryOperator<primitives::kMul>},
+    {"Div", kOpsetMin, kOpsetMax, 2, 2, &BinaryOperator<primitives::kDiv>},
+    {"Neg", kOpsetMin, kOpsetMax, 1, 1, &Unary<primitives::kNeg>},
+    {"Exp", kOpsetMin, kOpsetMax, 1, 1, &Unary<primitives::kExp>},
+    {"Log", kOpsetMin, kOpsetMax, 1, 1, &Unary<primitives::kLog>},
+    {"Sqrt", kOpsetMin, kOpsetMax, 1, 1, &Unary<primitives::kSqrt>},
+    {"Tanh", kOpsetMin, kOpsetMax, 1, 1, &Unary<primitives::kTanh>},
+    {"Sigmoid", kOpsetMin, kOpsetMax, 1, 1, &Unary<primitives::kSigmoid>},
+    {"Relu", kOpsetMin, kOpsetMax, 1, 1, &Relu},
+    {"LeakyRelu", kOpsetMin, kOpsetMax, 1, 1, &LeakyRelu},
+    {"Clip", kOpsetMin, kOpsetMax, 1, 3, &Clip},
+    {"Identity", kOpsetMin, kOpsetMax, 1, 1, &PassOn},
+    {"Dropout", kOpsetMin, kOpsetMax, 1, 3, &Dropout},
 };
 
 }  // namespace

@@ -162,9 +162,9 @@ Status Concat(NodeContext& node) {
 constexpr int kConcatInputsMax = 1024;
 
 constexpr OperatorDefinition kOperators[] = {
-    {"Reshape", 13, 21, 2, 2, &Reshape},     {"Flatten", 13, 21, 1, 1, &Flatten},
-    {"Transpose", 13, 21, 1, 1, &Transpose}, {"Squeeze", 13, 21, 1, 2, &Squeeze},
-    {"Unsqueeze", 13, 21, 2, 2, &Unsqueeze}, {"Concat", 13, 21, 1, kConcatInputsMax, &Concat},
+    {"Reshape", kOpsetMin, kOpsetMax, 2, 2, &Reshape},     {"Flatten", kOpsetMin, kOpsetMax, 1, 1, &Flatten},
+    {"Transpose", kOpsetMin, kOpsetMax, 1, 1, &Transpose}, {"Squeeze", kOpsetMin, kOpsetMax, 1, 2, &Squeeze},
+    {"Unsqueeze", kOpsetMin, kOpsetMax, 2, 2, &Unsqueeze}, {"Concat", kOpsetMin, kOpsetMax, 1, kConcatInputsMax, &Concat},
 };
 
 }  // namespace

@@ -71,8 +71,8 @@ Status MatMul(NodeContext& node) {
 }
 
 constexpr OperatorDefinition kOperators[] = {
-    {"Gemm", 13, 21, 2, 3, &Gemm},
-    {"MatMul", 13, 21, 2, 2, &MatMul},
+    {"Gemm", kOpsetMin, kOpsetMax, 2, 3, &Gemm},
+    {"MatMul", kOpsetMin, kOpsetMax, 2, 2, &MatMul},
 };
 
 }  // namespace

@@ -40,7 +40,7 @@ Result<Statistics> ReadStatistics(NodeContext& node, std::int64_t channels, floa
   }
   std::vector<float> scale;
   for (const float v : *variance.data) scale.push_back(1.0F / std::sqrt(v + epsilon));
-  return Statistics{mean.data, std::make_shared<const std::vector<float>>(std::move(scale))};
+  return Statistics{{mean.data, {}}, {std::make_shared<const std::vector<float>>(std::move(scale)), {}}};
 }
 
 Result<ValueId> ChannelInput(NodeContext& node, std::size_t i, const ValueType& type) {
@@ -86,9 +86,9 @@ Status BatchNormalization(NodeContext& node) {
 }
 
 constexpr OperatorDefinition kOperators[] = {
-    {"Softmax", 13, 21, 1, 1, &Softmax<primitives::kSoftmax>},
-    {"LogSoftmax", 13, 21, 1, 1, &Softmax<primitives::kLogSoftmax>},
-    {"BatchNormalization", 13, 21, 5, 5, &BatchNormalization},
+    {"Softmax", kOpsetMin, kOpsetMax, 1, 1, &Softmax<primitives::kSoftmax>},
+    {"LogSoftmax", kOpsetMin, kOpsetMax, 1, 1, &Softmax<primitives::kLogSoftmax>},
+    {"BatchNormalization", kOpsetMin, kOpsetMax, 5, 5, &BatchNormalization},
 };
 
 }  // namespace

@@ -60,9 +60,9 @@ Status ReduceSum(NodeContext& node) { return Reduce(node, false); }
 Status ReduceMean(NodeContext& node) { return Reduce(node, true); }
 
 constexpr OperatorDefinition kOperators[] = {
-    {"ReduceSum", 13, 21, 1, 2, &ReduceSum},
+    {"ReduceSum", kOpsetMin, kOpsetMax, 1, 2, &ReduceSum},
     {"ReduceMean", 13, 17, 1, 1, &ReduceMean},
-    {"ReduceMean", 18, 21, 1, 2, &ReduceMean},
+    {"ReduceMean", 18, kOpsetMax, 1, 2, &ReduceMean},
 };
 
 }  // namespace

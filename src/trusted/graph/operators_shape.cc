@@ -10,17 +10,16 @@ namespace anchorhold::graph {
 namespace {
 
 Status SetLiteral(NodeContext& node, TensorLiteral literal) {
-  if (literal.is_float) {
-    node.SetOutput(node.builder().AddConstant(
-        literal.shape, std::make_shared<const std::vector<float>>(std::move(literal.floats))));
+  const ElementType element = literal.element;
+  Shape shape = literal.shape;
+  if (!IsReal(element) && shape.size() <= 1 && literal.integers.size() <= kIntegersMax) {
+    Integers integers{shape.empty(), {}, element};
+    for (const std::int64_t value : literal.integers) integers.values.push_back({value, false});
+    node.SetOutput(std::move(integers));
     return Ok();
   }
-  if (literal.shape.size() > 1 || literal.integers.size() > kIntegersMax) {
-    return Unsupported("integers that are no short list");
-  }
-  Integers integers{literal.shape.empty(), {}};
-  for (const std::int64_t value : literal.integers) integers.values.push_back({value, false});
-  node.SetOutput(std::move(integers));
+  if (shape == Shape{0}) return Unsupported("a constant without numbers");
+  node.SetOutput(node.builder().AddConstant(std::move(shape), std::move(literal).Share(), element));
   return Ok();
 }
 
@@ -31,20 +30,19 @@ Status Constant(NodeContext& node) {
   }
   TensorLiteral literal;
   if (const onnx::AttributeProto* value = node.Attribute("value_float")) {
-    literal.floats = {value->f()};
+    literal.reals = {value->f()};
   } else if (const onnx::AttributeProto* list = node.Attribute("value_floats")) {
-    literal.floats.assign(list->floats().begin(), list->floats().end());
+    literal.reals.assign(list->floats().begin(), list->floats().end());
     literal.shape = {list->floats_size()};
-    if (literal.floats.empty()) return InvalidInput("the constant is empty");
   } else if (const onnx::AttributeProto* integer = node.Attribute("value_int")) {
-    literal.is_float = false;
+    literal.element = ElementType::kInt64;
     literal.integers = {integer->i()};
   } else if (const onnx::AttributeProto* integers = node.Attribute("value_ints")) {
-    literal.is_float = false;
+    literal.element = ElementType::kInt64;
     literal.integers.assign(integers->ints().begin(), integers->ints().end());
     literal.shape = {integers->ints_size()};
   } else {
-    return Unsupported("a constant that is neither float32 nor integer");
+    return Unsupported("a constant that is neither numbers nor a tensor");
   }
   return SetLiteral(node, std::move(literal));
 }
@@ -163,14 +161,14 @@ Status Cast(NodeContext& node) {
   if (values.empty()) return InvalidInput("an empty list is cast to float32");
   TensorLiteral literal;
   if (!integers.scalar) literal.shape = {static_cast<std::int64_t>(values.size())};
-  for (const std::int64_t value : values) literal.floats.push_back(static_cast<float>(value));
+  for (const std::int64_t value : values) literal.reals.push_back(static_cast<float>(value));
   return SetLiteral(node, std::move(literal));
 }
 
 constexpr OperatorDefinition kOperators[] = {
-    {"Constant", 13, 21, 0, 0, &Constant}, {"Shape", 13, 21, 1, 1, &ShapeOf},
-    {"Gather", 13, 21, 2, 2, &Gather},     {"Slice", 13, 21, 3, 5, &Slice},
-    {"Cast", 13, 21, 1, 1, &Cast},
+    {"Constant", kOpsetMin, kOpsetMax, 0, 0, &Constant}, {"Shape", kOpsetMin, kOpsetMax, 1, 1, &ShapeOf},
+    {"Gather", kOpsetMin, kOpsetMax, 2, 2, &Gather},     {"Slice", kOpsetMin, kOpsetMax, 3, 5, &Slice},
+    {"Cast", kOpsetMin, kOpsetMax, 1, 1, &Cast},
 };
 
 }  // namespace

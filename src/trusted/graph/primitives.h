@@ -29,7 +29,7 @@ extern const Primitive kMul;
 extern const Primitive kDiv;
 
 // SumOver: sums over the axes `dims` (ascending), which stay with size 1. BroadcastTo: repeats to
-// the shape `dims`; each is the other's gradient (primitives_reduce.cc).
+// the shape `dims`, whose example axis is `example_axis`; each is the other's gradient (primitives_reduce.cc).
 extern const Primitive kSumOver;
 extern const Primitive kBroadcastTo;
 
@@ -50,5 +50,6 @@ extern const Primitive kReshape;
 extern const Primitive kTranspose;
 extern const Primitive kConcat;
 extern const Primitive kSlice;
+extern const Primitive kPad;  // dims: numbers before each axis, then after each; filled with alpha
 
 }  // namespace anchorhold::graph::primitives

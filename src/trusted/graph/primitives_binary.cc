@@ -10,14 +10,21 @@ namespace anchorhold::graph::primitives {
 namespace {
 
 Result<ValueType> InferBinary(std::span<const ValueType> inputs, const Attributes&) {
+  if (inputs[0].element == ElementType::kBool) return Unsupported("arithmetic on truth values");
   return BroadcastTypes(inputs[0], inputs[1]);
+}
+
+template <typename T, typename E, kernels::BinaryOp op>
+void Elements(const Call<T>& call) {
+  const kernels::IndexSpace space = kernels::Broadcast(
+      call.input_types[0].shape, call.input_types[1].shape, call.output_type.shape);
+  kernels::Binary(op, space, call.template in<E>(0), call.template in<E>(1),
+                  call.template out<E>());
 }
 
 template <typename T, kernels::BinaryOp op>
 void Forward(const Call<T>& call) {
-  const kernels::IndexSpace space = kernels::Broadcast(
-      call.input_types[0].shape, call.input_types[1].shape, call.output_type.shape);
-  kernels::Binary(op, space, call.inputs[0], call.inputs[1], call.output);
+  ByElement<T, &Elements<T, T, op>, &Elements<T, std::int64_t, op>>(call);
 }
 
 ValueId SumToInput(GradientScope& s, std::size_t i, ValueId value) {
@@ -53,13 +60,29 @@ void DivGradient(GradientScope& s) {
 
 }  // namespace
 
-const Primitive kAdd = {"Add", &InferBinary, &Forward<float, kernels::BinaryOp::kAdd>,
-                        &Forward<double, kernels::BinaryOp::kAdd>, &AddGradient};
-const Primitive kSub = {"Sub", &InferBinary, &Forward<float, kernels::BinaryOp::kSub>,
-                        &Forward<double, kernels::BinaryOp::kSub>, &SubGradient};
-const Primitive kMul = {"Mul", &InferBinary, &Forward<float, kernels::BinaryOp::kMul>,
-                        &Forward<double, kernels::BinaryOp::kMul>, &MulGradient};
-const Primitive kDiv = {"Div", &InferBinary, &Forward<float, kernels::BinaryOp::kDiv>,
-                        &Forward<double, kernels::BinaryOp::kDiv>, &DivGradient};
+const Primitive kAdd = {"Add",
+                        &InferBinary,
+                        &Forward<float, kernels::BinaryOp::kAdd>,
+                        &Forward<double, kernels::BinaryOp::kAdd>,
+                        &AddGradient,
+                        Accepts::kAny};
+const Primitive kSub = {"Sub",
+                        &InferBinary,
+                        &Forward<float, kernels::BinaryOp::kSub>,
+                        &Forward<double, kernels::BinaryOp::kSub>,
+                        &SubGradient,
+                        Accepts::kAny};
+const Primitive kMul = {"Mul",
+                        &InferBinary,
+                        &Forward<float, kernels::BinaryOp::kMul>,
+                        &Forward<double, kernels::BinaryOp::kMul>,
+                        &MulGradient,
+                        Accepts::kAny};
+const Primitive kDiv = {"Div",
+                        &InferBinary,
+                        &Forward<float, kernels::BinaryOp::kDiv>,
+                        &Forward<double, kernels::BinaryOp::kDiv>,
+                        &DivGradient,
+                        Accepts::kAny};
 
 }  // namespace anchorhold::graph::primitives

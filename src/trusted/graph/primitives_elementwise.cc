@@ -24,42 +24,42 @@ std::size_t Size(const Call<T>& call) {
 
 template <typename T, void (*kernel)(const T*, std::size_t, T*)>
 void Unary(const Call<T>& call) {
-  kernel(call.inputs[0], Size(call), call.output);
+  kernel(call.real(0), Size(call), call.real_output());
 }
 
 template <typename T>
 void ScaleForward(const Call<T>& call) {
-  kernels::Scale(call.inputs[0], Size(call), static_cast<T>(call.attributes.alpha), call.output);
+  kernels::Scale(call.real(0), Size(call), static_cast<T>(call.attributes.alpha), call.real_output());
 }
 
 template <typename T>
 void LeakyReluForward(const Call<T>& call) {
-  kernels::LeakyRelu(call.inputs[0], Size(call), static_cast<T>(call.attributes.alpha),
-                     call.output);
+  kernels::LeakyRelu(call.real(0), Size(call), static_cast<T>(call.attributes.alpha),
+                     call.real_output());
 }
 
 template <typename T>
 void ClipForward(const Call<T>& call) {
-  kernels::Clip(call.inputs[0], Size(call), static_cast<T>(call.attributes.alpha),
-                static_cast<T>(call.attributes.beta), call.output);
+  kernels::Clip(call.real(0), Size(call), static_cast<T>(call.attributes.alpha),
+                static_cast<T>(call.attributes.beta), call.real_output());
 }
 
 template <typename T>
 void LeakyReluGradForward(const Call<T>& call) {
-  kernels::LeakyReluGrad(call.inputs[0], call.inputs[1], Size(call),
-                         static_cast<T>(call.attributes.alpha), call.output);
+  kernels::LeakyReluGrad(call.real(0), call.real(1), Size(call),
+                         static_cast<T>(call.attributes.alpha), call.real_output());
 }
 
 template <typename T>
 void ClipGradForward(const Call<T>& call) {
-  kernels::ClipGrad(call.inputs[0], call.inputs[1], Size(call),
+  kernels::ClipGrad(call.real(0), call.real(1), Size(call),
                     static_cast<T>(call.attributes.alpha), static_cast<T>(call.attributes.beta),
-                    call.output);
+                    call.real_output());
 }
 
 template <typename T, void (*kernel)(const T*, const T*, std::size_t, T*)>
 void Backward(const Call<T>& call) {
-  kernel(call.inputs[0], call.inputs[1], Size(call), call.output);
+  kernel(call.real(0), call.real(1), Size(call), call.real_output());
 }
 
 void NegGradient(GradientScope& s) { s.Contribute(0, s.Emit(kNeg, {s.gradient()})); }

@@ -104,7 +104,7 @@ void MatMulForward(const Call<T>& call) {
                              .transpose_b = attributes.transpose_b};
   if (FoldsRows(b, attributes)) {
     shape.rows = ElementCount(y) / shape.columns;
-    kernels::MatMul(shape, call.inputs[0], call.inputs[1], call.output);
+    kernels::MatMul(shape, call.real(0), call.real(1), call.real_output());
     return;
   }
   // One product for each point of the leading axes.
@@ -124,8 +124,8 @@ void MatMulForward(const Call<T>& call) {
         stride[side] *= At(s, from_end);
       }
     }
-    kernels::MatMul(shape, call.inputs[0] + at[0], call.inputs[1] + at[1],
-                    call.output + n * shape.rows * shape.columns);
+    kernels::MatMul(shape, call.real(0) + at[0], call.real(1) + at[1],
+                    call.real_output() + n * shape.rows * shape.columns);
   }
 }
 

@@ -22,13 +22,13 @@ Result<ValueType> InferSumOver(std::span<const ValueType> inputs, const Attribut
   return out;
 }
 
-template <typename T>
+template <typename T, typename E>
 void SumOverForward(const Call<T>& call) {
   const Shape& x = call.input_types[0].shape;
   const Shape& y = call.output_type.shape;
   // The strides of y as it would broadcast to x: 0 along the summed axes.
   const kernels::IndexSpace space = kernels::Broadcast(x, y, x);
-  kernels::SumStrided(space, call.inputs[0], call.output, ElementCount(y));
+  kernels::SumStrided(space, call.template in<E>(0), call.template out<E>(), ElementCount(y));
 }
 
 void SumOverGradient(GradientScope& s) {
@@ -37,7 +37,8 @@ void SumOverGradient(GradientScope& s) {
 
 Result<ValueType> InferBroadcastTo(std::span<const ValueType> inputs,
                                    const Attributes& attributes) {
-  AH_ASSIGN_OR_RETURN(ValueType out, BroadcastTypes(inputs[0], {attributes.dims}));
+  const ValueType target{attributes.dims, attributes.example_axis, inputs[0].element};
+  AH_ASSIGN_OR_RETURN(ValueType out, BroadcastTypes(inputs[0], target));
   if (out.shape != attributes.dims) {
     return InvalidInput("cannot broadcast " + FormatType(inputs[0]) + " to " +
                         FormatShape(attributes.dims));
@@ -45,11 +46,11 @@ Result<ValueType> InferBroadcastTo(std::span<const ValueType> inputs,
   return out;
 }
 
-template <typename T>
+template <typename T, typename E>
 void BroadcastToForward(const Call<T>& call) {
   const Shape& y = call.output_type.shape;
   const kernels::IndexSpace space = kernels::Broadcast(call.input_types[0].shape, y, y);
-  kernels::CopyStrided(space, call.inputs[0], call.output);
+  kernels::CopyStrided(space, call.template in<E>(0), call.template out<E>());
 }
 
 void BroadcastToGradient(GradientScope& s) {
@@ -58,9 +59,20 @@ void BroadcastToGradient(GradientScope& s) {
 
 }  // namespace
 
-const Primitive kSumOver = {"SumOver", &InferSumOver, &SumOverForward<float>,
-                            &SumOverForward<double>, &SumOverGradient};
-const Primitive kBroadcastTo = {"BroadcastTo", &InferBroadcastTo, &BroadcastToForward<float>,
-                                &BroadcastToForward<double>, &BroadcastToGradient};
+const Primitive kSumOver = {
+    "SumOver",
+    &InferSumOver,
+    &ByElement<float, &SumOverForward<float, float>, &SumOverForward<float, std::int64_t>>,
+    &ByElement<double, &SumOverForward<double, double>, &SumOverForward<double, std::int64_t>>,
+    &SumOverGradient,
+    Accepts::kAny};
+const Primitive kBroadcastTo = {
+    "BroadcastTo",
+    &InferBroadcastTo,
+    &ByElement<float, &BroadcastToForward<float, float>, &BroadcastToForward<float, std::int64_t>>,
+    &ByElement<double, &BroadcastToForward<double, double>,
+               &BroadcastToForward<double, std::int64_t>>,
+    &BroadcastToGradient,
+    Accepts::kAny};
 
 }  // namespace anchorhold::graph::primitives

@@ -32,12 +32,12 @@ kernels::SoftmaxShape Lines(const Call<T>& call) {
 
 template <typename T, void (*kernel)(const kernels::SoftmaxShape&, const T*, T*)>
 void Forward(const Call<T>& call) {
-  kernel(Lines(call), call.inputs[0], call.output);
+  kernel(Lines(call), call.real(0), call.real_output());
 }
 
 template <typename T, void (*kernel)(const kernels::SoftmaxShape&, const T*, const T*, T*)>
 void Backward(const Call<T>& call) {
-  kernel(Lines(call), call.inputs[0], call.inputs[1], call.output);
+  kernel(Lines(call), call.real(0), call.real(1), call.real_output());
 }
 
 void SoftmaxGradient(GradientScope& s) {

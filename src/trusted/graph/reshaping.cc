@@ -74,6 +74,7 @@ Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& targe
   }
   AH_ASSIGN_OR_RETURN(Partial partial, ReadTarget(in, target));
   ValueType& type = partial.type;
+  type.element = in.element;
   if (!in.has_examples() && type.has_examples()) {
     return PrivacyRefused("a constant is given the batch's size as an axis");
   }
@@ -100,8 +101,9 @@ Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& targe
   return type;
 }
 
-Result<ValueId> EmitReshape(NodeContext& node, ValueId value, const ValueType& to) {
+Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to) {
   const ValueType in = node.Type(value);
+  to.element = in.element;
   if (in == to) return value;
   if (in.has_examples() && to.has_examples() && in.example_axis != to.example_axis &&
       to.multiplicity() > in.multiplicity()) {

@@ -18,7 +18,7 @@ Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& targe
 
 // The value with another shape. Features may be folded into the example axis ([B, S, d] to
 // [B * S, d]) if the axis stays where it is; moved elsewhere, it would be an axis of features.
-Result<ValueId> EmitReshape(NodeContext& node, ValueId value, const ValueType& to);
+Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to);
 
 // The value without its axes at `axes`, which have size 1 and are not the example axis.
 Result<ValueId> DropAxes(NodeContext& node, ValueId value, const std::vector<int>& axes);

@@ -27,6 +27,13 @@ std::size_t ElementCount(std::span<const std::int64_t> shape) {
   return count;
 }
 
+const char* ElementName(ElementType element) {
+  static constexpr const char* kNames[] = {"float32", "float16", "bfloat16", "float64", "int64",
+                                           "int32",   "int16",   "int8",     "uint64",  "uint32",
+                                           "uint16",  "uint8",   "bool"};
+  return kNames[static_cast<std::size_t>(element)];
+}
+
 std::string FormatShape(std::span<const std::int64_t> shape) {
   if (shape.empty()) return "scalar";
   std::string text;
@@ -38,7 +45,7 @@ std::string FormatShape(std::span<const std::int64_t> shape) {
 }
 
 std::string FormatType(const ValueType& type) {
-  if (!type.has_examples()) return FormatShape(type.shape) + " float32";
+  if (!type.has_examples()) return FormatShape(type.shape) + " " + ElementName(type.element);
   std::string text;
   for (int k = 0; k < type.rank(); ++k) {
     const std::int64_t size = type.shape[static_cast<std::size_t>(k)];
@@ -49,7 +56,7 @@ std::string FormatType(const ValueType& type) {
       text += size == 1 ? "example" : "example*" + std::to_string(size);
     }
   }
-  return text + " float32";
+  return text + " " + ElementName(type.element);
 }
 
 Result<int> NormaliseAxis(std::int64_t axis, int rank) {

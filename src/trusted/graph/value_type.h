@@ -10,8 +10,9 @@
 // example axis is a function of example b, the parameters and the constants alone, and not of B.
 // Every primitive's type rule (primitive.h) keeps it or refuses.
 //
-// All values are float32: the integers by which exporters compute shapes are resolved while
-// importing (integers.h) and never reach the graph.
+// Numbers are real (computed in float32 whatever the ONNX type; float64 in the reference) or
+// integers, booleans among them (held as int64). The integers by which exporters compute shapes are
+// resolved while importing (integers.h) and do not reach the graph.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,9 @@ inline constexpr int kNoExampleAxis = -1;
 struct ValueType {
   Shape shape;  // for a batch of one
   int example_axis = kNoExampleAxis;
+  ElementType element = ElementType::kFloat32;
+
+  bool is_real() const { return IsReal(element); }
 
   bool has_examples() const { return example_axis != kNoExampleAxis; }
   int rank() const { return static_cast<int>(shape.size()); }
@@ -42,6 +46,9 @@ Result<std::size_t> CheckedElementCount(std::span<const std::int64_t> shape);
 
 // The same, for a shape that is known to be within the limits.
 std::size_t ElementCount(std::span<const std::int64_t> shape);
+
+// "float32", "int64", ...: ONNX's names in lower case.
+const char* ElementName(ElementType element);
 
 // "30x1", "scalar".
 std::string FormatShape(std::span<const std::int64_t> shape);

@@ -152,6 +152,35 @@ void Binary(BinaryOp op, const IndexSpace& space, const T* a, const T* b, T* y) 
   }
 }
 
+namespace {
+
+// Integers wrap, as two's complement does; a division by zero gives 0 (ONNX leaves it open, and a
+// private value must not stop the program).
+std::int64_t Wrap(std::uint64_t x) { return static_cast<std::int64_t>(x); }
+std::uint64_t Bits(std::int64_t x) { return static_cast<std::uint64_t>(x); }
+std::int64_t Quotient(std::int64_t a, std::int64_t b) {
+  if (b == 0) return 0;
+  return b == -1 ? Wrap(0 - Bits(a)) : a / b;
+}
+
+}  // namespace
+
+template <>
+void Binary(BinaryOp op, const IndexSpace& space, const std::int64_t* a, const std::int64_t* b,
+            std::int64_t* y) {
+  using I = std::int64_t;
+  switch (op) {
+    case BinaryOp::kAdd:
+      return BinaryWalk(space, a, b, y, [](I l, I r) { return Wrap(Bits(l) + Bits(r)); });
+    case BinaryOp::kSub:
+      return BinaryWalk(space, a, b, y, [](I l, I r) { return Wrap(Bits(l) - Bits(r)); });
+    case BinaryOp::kMul:
+      return BinaryWalk(space, a, b, y, [](I l, I r) { return Wrap(Bits(l) * Bits(r)); });
+    case BinaryOp::kDiv:
+      return BinaryWalk(space, a, b, y, &Quotient);
+  }
+}
+
 template <typename T>
 void CopyStrided(const IndexSpace& space, const T* x, T* y) {
   Walk(space, [&](std::int64_t from, std::int64_t to, std::int64_t, std::int64_t n,
@@ -191,5 +220,19 @@ void SumStrided(const IndexSpace& space, const T* x, T* y, std::size_t y_size) {
 AH_INSTANTIATE(float)
 AH_INSTANTIATE(double)
 #undef AH_INSTANTIATE
+template void CopyStrided(const IndexSpace&, const std::int64_t*, std::int64_t*);
+
+template <>
+void SumStrided(const IndexSpace& space, const std::int64_t* x, std::int64_t* y,
+                std::size_t y_size) {
+  std::fill(y, y + y_size, 0);
+  Walk(space, [&](std::int64_t from, std::int64_t to, std::int64_t, std::int64_t n,
+                  std::int64_t stride_x, std::int64_t stride_y) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::int64_t& sum = y[to + i * stride_y];
+      sum = Wrap(Bits(sum) + Bits(x[from + i * stride_x]));
+    }
+  });
+}
 
 }  // namespace anchorhold::kernels

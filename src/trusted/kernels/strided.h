@@ -43,6 +43,7 @@ IndexSpace Permute(Dims x, Dims permutation);
 
 enum class BinaryOp { kAdd, kSub, kMul, kDiv };
 
+// T is float, double or int64, here and below. Integers wrap; an integer divided by 0 is 0.
 template <typename T>
 void Binary(BinaryOp op, const IndexSpace& space, const T* a, const T* b, T* y);
 
@@ -53,5 +54,12 @@ void CopyStrided(const IndexSpace& space, const T* x, T* y);
 // y[space.b] += x[space.a], y having been zeroed first; `y_size` is the number of y's elements.
 template <typename T>
 void SumStrided(const IndexSpace& space, const T* x, T* y, std::size_t y_size);
+
+template <>
+void Binary(BinaryOp op, const IndexSpace& space, const std::int64_t* a, const std::int64_t* b,
+            std::int64_t* y);
+template <>
+void SumStrided(const IndexSpace& space, const std::int64_t* x, std::int64_t* y,
+                std::size_t y_size);
 
 }  // namespace anchorhold::kernels

@@ -9,6 +9,7 @@
 #include "shared/base/check.h"
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/graph.h"
+#include "trusted/kernels/convert.h"
 #include "trusted/train/executor_goal.h"
 #include "trusted/train/executor_program.h"
 #include "trusted/train/loss_value.h"
@@ -30,6 +31,11 @@ class Executor::Plan {
     std::size_t parameter_count = 0;
     std::size_t input_width = 0;
     std::size_t output_width = 0;
+    struct Input {
+      std::size_t width = 0;
+      bool real = true;
+    };
+    std::vector<Input> inputs;
     Program<float> inference;
     std::optional<Program<float>> training;
     Loss loss = Loss::kMeanSquaredError;  // meaningful with `training`
@@ -44,19 +50,31 @@ class Executor::Plan {
     };
     fit(shared_->inference);
     if (shared_->training) fit(*shared_->training);
+    inputs_.resize(shared_->inputs.size());
+    std::size_t integers = 0;
+    for (const Shared::Input& input : shared_->inputs) integers += input.real ? 0 : input.width;
+    integers_.resize(integers);
   }
 
+  // Points inputs_ at the numbers of one row; integers are converted.
+  void ReadRow(std::span<const float> row);
+
   std::shared_ptr<const Shared> shared_;
-  std::vector<float> arena_;
-  std::vector<const float*> scratch_;
+  std::vector<std::byte> arena_;
+  std::vector<const void*> scratch_;
+  std::vector<const void*> inputs_;
+  std::vector<std::int64_t> integers_;  // the integer inputs of one row, one after another
 };
 
 Result<std::unique_ptr<Executor::Plan>> Executor::Plan::Make(const graph::Model& model,
                                                              std::optional<Loss> loss) {
   auto shared = std::make_shared<Shared>();
   shared->parameter_count = model.parameter_count();
-  shared->input_width = graph::ElementCount(model.input().shape);
-  shared->output_width = graph::ElementCount(model.outputs()[0].shape);
+  shared->input_width = model.input_width();
+  shared->output_width = model.output_width();
+  for (const graph::Port& input : model.inputs()) {
+    shared->inputs.push_back({graph::ElementCount(input.shape), graph::IsReal(input.element)});
+  }
   const std::vector<std::size_t> offsets = ParameterOffsets(model);
   // The inference program runs the model's graph as it is: examples come one at a time.
   const auto graph = std::make_shared<const graph::Graph>(model.graph());
@@ -72,12 +90,26 @@ Result<std::unique_ptr<Executor::Plan>> Executor::Plan::Make(const graph::Model&
   return std::unique_ptr<Plan>(new Plan(std::move(shared)));
 }
 
+void Executor::Plan::ReadRow(std::span<const float> row) {
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Shared::Input& input = shared_->inputs[i];
+    const std::span<const float> numbers = row.first(input.width);
+    row = row.subspan(input.width);
+    inputs_[i] = numbers.data();
+    if (input.real) continue;
+    inputs_[i] = &integers_[next];
+    for (const float number : numbers) integers_[next++] = kernels::ToInteger(number);
+  }
+}
+
 void Executor::Plan::Infer(std::span<const float> parameters, std::span<const float> input,
                            std::span<float> output) {
   AH_CHECK(parameters.size() == shared_->parameter_count);
   AH_CHECK(input.size() == shared_->input_width);
   AH_CHECK(output.size() == shared_->output_width);
-  const Program<float>::Memory memory{parameters.data(), input.data(), nullptr, arena_.data(),
+  ReadRow(input);
+  const Program<float>::Memory memory{parameters.data(), inputs_.data(), nullptr, arena_.data(),
                                       scratch_.data()};
   shared_->inference.Forward(memory);
   const std::span<const float> result = shared_->inference.Output(memory);
@@ -92,7 +124,8 @@ float Executor::Plan::LossAndGradient(std::span<const float> parameters,
   AH_CHECK(gradient.size() == shared_->parameter_count);
   AH_CHECK(input.size() == shared_->input_width);
   const Program<float>& program = *shared_->training;
-  const Program<float>::Memory memory{parameters.data(), input.data(), gradient.data(),
+  ReadRow(input);
+  const Program<float>::Memory memory{parameters.data(), inputs_.data(), gradient.data(),
                                       arena_.data(), scratch_.data()};
   program.Forward(memory);
   const float loss =

@@ -8,14 +8,14 @@ namespace anchorhold::train {
 
 class ArenaPlanner {
  public:
-  // The offset of a place for `size` elements, apart from all places not yet released. Places start
-  // at multiples of kAlignment elements.
+  // The offset of a place for `size` bytes, apart from all places not yet released. Places start at
+  // multiples of kAlignment.
   std::size_t Take(std::size_t size);
   void Release(std::size_t offset, std::size_t size);
-  // Elements that the arena needs.
+  // Bytes that the arena needs.
   std::size_t size() const { return size_; }
 
-  static constexpr std::size_t kAlignment = 16;  // 64 bytes of float32: a cache line
+  static constexpr std::size_t kAlignment = 64;  // a cache line
 
  private:
   std::map<std::size_t, std::size_t> gaps_;  // offset to size; never adjacent to each other

@@ -43,12 +43,17 @@ Error Unfit(const graph::Port& output, Loss loss, const char* needs) {
                       std::string(LossName(loss)) + " needs " + needs);
 }
 
-Status CheckFeatures(const graph::Port& input, const ExampleSet& examples) {
-  if (examples.feature_width == ElementCount(input.shape)) return Ok();
-  return InvalidInput("the model's input " + graph::Quoted(input.name) + " has shape " +
-                      graph::FormatShape(input.shape) + " an example (" +
-                      std::to_string(ElementCount(input.shape)) + " values), but the data has " +
-                      std::to_string(examples.feature_width) + " feature columns");
+Status CheckFeatures(const graph::Model& model, const ExampleSet& examples) {
+  if (examples.feature_width == model.input_width()) return Ok();
+  std::string shapes;
+  for (const graph::Port& input : model.inputs()) {
+    if (!shapes.empty()) shapes += ", ";
+    shapes += graph::Quoted(input.name) + " has shape " + graph::FormatShape(input.shape);
+  }
+  return InvalidInput(
+      (model.inputs().size() == 1 ? "the model's input " : "of the model's inputs, ") + shapes +
+      " an example (" + std::to_string(model.input_width()) + " values), but the data has " +
+      std::to_string(examples.feature_width) + " feature columns");
 }
 
 Status CheckTargets(const graph::Port& output, const ExampleSet& examples) {
@@ -117,7 +122,7 @@ Result<TrainingGoal> MakeTrainingGoal(const graph::Model& model, Loss loss) {
 }
 
 Status CheckFits(const graph::Model& model, Loss loss, const ExampleSet& examples) {
-  AH_RETURN_IF_ERROR(CheckFeatures(model.input(), examples));
+  AH_RETURN_IF_ERROR(CheckFeatures(model, examples));
   AH_RETURN_IF_ERROR(CheckOutput(model, loss));
   if (examples.features.size() != examples.rows * examples.feature_width) {
     return InvalidInput("the data has " + std::to_string(examples.features.size()) +

@@ -30,8 +30,9 @@ class DoubleExecutor {
 
   double Run(const std::vector<double>& parameters, const std::vector<double>& input,
              const std::vector<float>& targets, std::int64_t class_index) {
-    const Program<double>::Memory memory{parameters.data(), input.data(), gradient_.data(),
-                                         arena_.data(), scratch_.data()};
+    const void* inputs[] = {input.data()};
+    const Program<double>::Memory memory{parameters.data(), inputs, gradient_.data(), arena_.data(),
+                                         scratch_.data()};
     program_.Forward(memory);
     const auto output = program_.Output(memory);
     const Label label{class_index, std::span(targets).first(output.size())};
@@ -44,8 +45,8 @@ class DoubleExecutor {
  private:
   Loss loss_;
   Program<double> program_;
-  std::vector<double> arena_;
-  std::vector<const double*> scratch_;
+  std::vector<std::byte> arena_;
+  std::vector<const void*> scratch_;
   std::vector<double> gradient_;
 };
 
@@ -59,7 +60,7 @@ void ExpectGradient(const OnnxBuilder& builder, Loss loss = Loss::kMeanSquaredEr
 
   std::mt19937 random(7);
   std::uniform_real_distribution<double> uniform(0.5, 1.5);
-  std::vector<double> input(graph::ElementCount(model->input().shape));
+  std::vector<double> input(model->input_width());
   for (double& value : input) value = uniform(random);
   std::vector<float> targets(graph::ElementCount(model->outputs()[0].shape));
   for (float& value : targets) value = static_cast<float>(uniform(random));

@@ -31,6 +31,9 @@ class Program<T>::Layout {
 
   std::size_t Index(ValueId id) const { return static_cast<std::size_t>(id); }
   std::size_t Size(ValueId id) const { return graph::ElementCount(graph_.type(id).shape); }
+  std::size_t Bytes(ValueId id) const {
+    return Size(id) * (graph_.type(id).is_real() ? sizeof(T) : sizeof(std::int64_t));
+  }
   bool IsAlias(const Node& node) const {
     return node.primitive == &graph::primitives::kReshape &&
            places_[Index(node.output)].region != Region::kGradient;
@@ -40,6 +43,7 @@ class Program<T>::Layout {
   void SelectNodes();
   void PlaceGradients(const std::vector<std::size_t>& offsets);
   void PlaceSources(const std::vector<std::size_t>& offsets);
+  void PlaceConstant(const graph::Value& value, Place& place);
   void FindLives();
   Status AssignArena();
   void TakeArena(ValueId id, ArenaPlanner& arena);
@@ -99,15 +103,24 @@ void Program<T>::Layout::PlaceSources(const std::vector<std::size_t>& offsets) {
   for (std::size_t i = 0; i < used.size(); ++i) {
     const graph::Value& value = graph_.values()[i];
     if (!used[i]) continue;
-    if (value.source == Source::kInput) places_[i] = {Region::kInput, 0};
+    if (value.source == Source::kInput) places_[i] = {Region::kInput, value.index};
     if (value.source == Source::kParameter) {
       places_[i] = {Region::kParameters, offsets[value.index]};
     }
-    if (value.source == Source::kConstant) {
-      places_[i] = {Region::kConstants, program_.constants_.size()};
-      const std::vector<float>& data = *graph_.constants()[value.index];
-      program_.constants_.insert(program_.constants_.end(), data.begin(), data.end());
-    }
+    if (value.source == Source::kConstant) PlaceConstant(value, places_[i]);
+  }
+}
+
+template <typename T>
+void Program<T>::Layout::PlaceConstant(const graph::Value& value, Place& place) {
+  const graph::ConstantData& data = graph_.constants()[value.index];
+  if (value.type.is_real()) {
+    place = {Region::kReals, program_.constants_.size()};
+    program_.constants_.insert(program_.constants_.end(), data.reals->begin(), data.reals->end());
+  } else {
+    std::vector<std::int64_t>& all = program_.integer_constants_;
+    place = {Region::kIntegers, all.size()};
+    all.insert(all.end(), data.integers->begin(), data.integers->end());
   }
 }
 
@@ -131,7 +144,7 @@ void Program<T>::Layout::FindLives() {
 
 template <typename T>
 void Program<T>::Layout::TakeArena(ValueId id, ArenaPlanner& arena) {
-  places_[Index(id)] = {Region::kArena, arena.Take(Size(id))};
+  places_[Index(id)] = {Region::kArena, arena.Take(Bytes(id))};
 }
 
 template <typename T>
@@ -147,14 +160,15 @@ Status Program<T>::Layout::AssignArena() {
     const ValueId id = order_[step]->output;
     if (Root(id) == id && places_[Index(id)].region == Region::kNone) {
       TakeArena(id, arena);
-      if (arena.size() > limits::kTensorElementsMax) {
-        return LimitExceeded("one example needs memory for more than " +
-                             std::to_string(limits::kTensorElementsMax) + " numbers");
+      if (arena.size() > limits::kArenaBytesMax) {
+        return LimitExceeded("one example needs more than " +
+                             std::to_string(limits::kArenaBytesMax / limits::kMiB) +
+                             " MiB of memory for intermediate values");
       }
       if (last_use_[Index(id)] != kForever) ends[last_use_[Index(id)]].push_back(id);
     }
     for (const ValueId ended : ends[step]) {
-      arena.Release(places_[Index(ended)].offset, Size(ended));
+      arena.Release(places_[Index(ended)].offset, Bytes(ended));
     }
   }
   program_.arena_size_ = arena.size();
@@ -214,16 +228,18 @@ Result<Program<T>> Program<T>::Make(std::shared_ptr<const Graph> graph, const Pr
 }
 
 template <typename T>
-const T* Program<T>::At(Place place, const Memory& memory) const {
+const void* Program<T>::At(Place place, const Memory& memory) const {
   switch (place.region) {
     case Region::kArena:
       return memory.arena + place.offset;
     case Region::kParameters:
       return memory.parameters + place.offset;
     case Region::kInput:
-      return memory.input;
-    case Region::kConstants:
+      return memory.inputs[place.offset];
+    case Region::kReals:
       return constants_.data() + place.offset;
+    case Region::kIntegers:
+      return integer_constants_.data() + place.offset;
     case Region::kGradient:
       return memory.gradient + place.offset;
     case Region::kNone:
@@ -233,9 +249,10 @@ const T* Program<T>::At(Place place, const Memory& memory) const {
 }
 
 template <typename T>
-T* Program<T>::Writable(Place place, const Memory& memory) const {
+void* Program<T>::Writable(Place place, const Memory& memory) const {
   AH_CHECK(place.region == Region::kArena || place.region == Region::kGradient);
-  return (place.region == Region::kArena ? memory.arena : memory.gradient) + place.offset;
+  if (place.region == Region::kArena) return memory.arena + place.offset;
+  return memory.gradient + place.offset;
 }
 
 template <typename T>
@@ -258,7 +275,7 @@ template <typename T>
 void Program<T>::Backward(const Memory& memory) const {
   Run(forward_steps_, steps_.size(), memory);
   for (const Copy& copy : copies_) {
-    std::copy_n(At(copy.from, memory), copy.size, memory.gradient + copy.to);
+    std::copy_n(static_cast<const T*>(At(copy.from, memory)), copy.size, memory.gradient + copy.to);
   }
   for (const auto& [offset, size] : zeros_) {
     std::fill_n(memory.gradient + offset, size, T(0));
@@ -267,12 +284,12 @@ void Program<T>::Backward(const Memory& memory) const {
 
 template <typename T>
 std::span<const T> Program<T>::Output(const Memory& memory) const {
-  return {At(result_, memory), result_size_};
+  return {static_cast<const T*>(At(result_, memory)), result_size_};
 }
 
 template <typename T>
 std::span<T> Program<T>::Seed(const Memory& memory) const {
-  return {Writable(seed_, memory), result_size_};
+  return {static_cast<T*>(Writable(seed_, memory)), result_size_};
 }
 
 template class Program<float>;

@@ -28,14 +28,15 @@ class Program {
   static Result<Program> Make(std::shared_ptr<const graph::Graph> graph, const ProgramGoal& goal,
                               std::vector<std::size_t> offsets);
 
-  // What one run reads and writes. The arena has arena_size() elements, `scratch` one pointer for
-  // each input of the widest node.
+  // What one run reads and writes. `inputs` has one array for each input of the model, of T or,
+  // where the input holds integers, of int64. The arena has arena_size() bytes and starts at a
+  // multiple of alignof(std::max_align_t); `scratch` has scratch_size() places.
   struct Memory {
     const T* parameters = nullptr;
-    const T* input = nullptr;
+    const void* const* inputs = nullptr;
     T* gradient = nullptr;
-    T* arena = nullptr;
-    const T** scratch = nullptr;
+    std::byte* arena = nullptr;
+    const void** scratch = nullptr;
   };
   void Forward(const Memory& memory) const { Run(0, forward_steps_, memory); }
   // After Forward, and after the seed has been written.
@@ -47,10 +48,18 @@ class Program {
   std::size_t scratch_size() const { return scratch_size_; }
 
  private:
-  enum class Region : unsigned char { kNone, kArena, kParameters, kInput, kConstants, kGradient };
+  enum class Region : unsigned char {
+    kNone,
+    kArena,
+    kParameters,
+    kInput,
+    kReals,     // of constants_
+    kIntegers,  // of integer_constants_
+    kGradient
+  };
   struct Place {
     Region region = Region::kNone;
-    std::size_t offset = 0;
+    std::size_t offset = 0;  // bytes in the arena, an input's index, elements elsewhere
   };
   struct Step {
     const graph::Node* node = nullptr;
@@ -66,13 +75,14 @@ class Program {
   class Layout;
 
   void Run(std::size_t begin, std::size_t end, const Memory& memory) const;
-  const T* At(Place place, const Memory& memory) const;
-  T* Writable(Place place, const Memory& memory) const;
+  const void* At(Place place, const Memory& memory) const;
+  void* Writable(Place place, const Memory& memory) const;
 
   std::shared_ptr<const graph::Graph> graph_;
   std::vector<Step> steps_;
   std::size_t forward_steps_ = 0;
   std::vector<T> constants_;
+  std::vector<std::int64_t> integer_constants_;
   std::vector<Copy> copies_;
   std::vector<std::pair<std::size_t, std::size_t>> zeros_;  // [offset, size) of the gradient
   Place result_;

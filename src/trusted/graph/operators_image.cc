@@ -1,0 +1,10 @@
+// Resize, DepthToSpace, SpaceToDepth.
+#include "trusted/graph/node_context.h"
+#include "trusted/graph/operators.h"
+#include "trusted/graph/primitives.h"
+
+namespace anchorhold::graph {
+
+std::span<const OperatorDefinition> ImageOperators() { return {}; }
+
+}  // namespace anchorhold::graph

@@ -1,0 +1,10 @@
+// Comparisons, truth values, Where.
+#include "trusted/graph/node_context.h"
+#include "trusted/graph/operators.h"
+#include "trusted/graph/primitives.h"
+
+namespace anchorhold::graph {
+
+std::span<const OperatorDefinition> LogicOperators() { return {}; }
+
+}  // namespace anchorhold::graph
