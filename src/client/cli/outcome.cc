@@ -1,5 +1,6 @@
 #include "client/cli/outcome.h"
 
+#include "client/cli/terms.h"
 #include "client/core/messages.h"
 
 namespace anchorhold::client {
@@ -39,7 +40,6 @@ void AddOutcomeOptions(CLI::App* command, OutcomeFolder& folder, bool& force) {
 }
 
 Json ReleaseJson(const wire::proto::JobReleased& released) {
-  const auto& terms = released.terms();
   Json charges = Json::array();
   for (const auto& charge : released.charges()) {
     charges.push_back({{"dataset", charge.name()},
@@ -56,17 +56,7 @@ Json ReleaseJson(const wire::proto::JobReleased& released) {
           {"measurement", Hex(released.measurement())},
           {"model_sha256", Hex(released.model_sha256())},
           {"output_sha256", Hex(released.output_sha256())},
-          {"terms",
-           {{"loss", terms.loss()},
-            {"optimizer", terms.optimizer()},
-            {"learning_rate", terms.learning_rate()},
-            {"momentum", terms.momentum()},
-            {"max_grad_norm", terms.max_grad_norm()},
-            {"sampling_probability", terms.sampling_probability()},
-            {"noise_multiplier", terms.noise_multiplier()},
-            {"steps", terms.steps()},
-            {"epsilon", terms.epsilon()},
-            {"delta", terms.delta()}}},
+          {"terms", TermsJson(released.terms())},
           {"charges", charges}};
 }
 
@@ -79,15 +69,13 @@ std::vector<std::pair<std::string, std::string>> ReleaseFacts(
       {"platform", OneLine(released.platform())},
       {"measurement", Hex(released.measurement())},
       {"model", "SHA-256 " + Hex(released.model_sha256())},
-      {"weights", "SHA-256 " + Hex(released.output_sha256())},
-      {"terms", OneLine(terms.loss()) + ", " + OneLine(terms.optimizer()) + ", learning rate " +
-                    ShortNumber(terms.learning_rate()) + ", momentum " +
-                    ShortNumber(terms.momentum()) + ", " + std::to_string(terms.steps()) +
-                    " steps at sampling probability " + ShortNumber(terms.sampling_probability())},
-      {"privacy", "epsilon " + ShortNumber(terms.epsilon()) + " at delta " +
-                      ShortNumber(terms.delta()) + ": noise multiplier " +
-                      ShortNumber(terms.noise_multiplier()) + ", clipping norm " +
-                      ShortNumber(terms.max_grad_norm())}};
+      {"weights", "SHA-256 " + Hex(released.output_sha256())}};
+  const Facts details = TermsFacts(terms);
+  facts.insert(facts.end(), details.begin(), details.end());
+  facts.emplace_back("privacy", "epsilon " + ShortNumber(terms.epsilon()) + " at delta " +
+                                    ShortNumber(terms.delta()) + ": noise multiplier " +
+                                    ShortNumber(terms.noise_multiplier()) + ", clipping norm " +
+                                    ShortNumber(terms.max_grad_norm()));
   for (const auto& charge : released.charges()) {
     facts.emplace_back("charged", OneLine(charge.name()) + ": epsilon " +
                                       ShortNumber(charge.epsilon_spent()) + " of " +

@@ -2,11 +2,13 @@
 #include <memory>
 
 #include "client/cli/commands.h"
+#include "client/cli/loss_flags.h"
 #include "client/cli/optimizer_options.h"
 #include "client/cli/outcome.h"
+#include "client/cli/terms.h"
 #include "client/core/model_file.h"
 #include "client/core/number.h"
-#include "trusted/train/loss.h"
+#include "trusted/graph/freeze.h"
 
 namespace anchorhold::client {
 namespace {
@@ -15,7 +17,7 @@ namespace {
 struct TrainOptions {
   std::string model;
   std::vector<std::string> datasets;
-  std::string loss;
+  LossFlags loss;
   std::string epsilon;
   std::string delta;
   OptimizerOptions optimizer;
@@ -28,13 +30,9 @@ struct TrainOptions {
 
 Result<wire::proto::TrainingOptions> ReadOptions(const TrainOptions& options) {
   wire::proto::TrainingOptions out;
-  const auto loss = train::ParseLoss(options.loss);
-  if (!loss.ok()) return loss.error().At("--loss");
-  out.set_loss(std::string(train::LossName(*loss)));
-  AH_ASSIGN_OR_RETURN(const auto optimizer, options.optimizer.Read());
-  out.set_optimizer(std::string(train::OptimizerName(optimizer.kind)));
-  out.set_learning_rate(optimizer.learning_rate);
-  out.set_momentum(optimizer.momentum);
+  train::TrainerConfig config;
+  AH_ASSIGN_OR_RETURN(config.loss, options.loss.Read());
+  AH_ASSIGN_OR_RETURN(config.optimizer, options.optimizer.Read());
   AH_ASSIGN_OR_RETURN(const Epsilon epsilon, ParseEpsilon("--epsilon", options.epsilon));
   AH_ASSIGN_OR_RETURN(const Delta delta, ParseDelta("--delta", options.delta));
   AH_ASSIGN_OR_RETURN(
@@ -42,6 +40,10 @@ Result<wire::proto::TrainingOptions> ReadOptions(const TrainOptions& options) {
       ParseSamplingProbability("--sampling-probability", options.sampling_probability));
   AH_ASSIGN_OR_RETURN(const std::uint64_t steps, ParseSteps("--steps", options.steps));
   AH_ASSIGN_OR_RETURN(const double norm, ParsePositive("--max-grad-norm", options.max_grad_norm));
+  AH_ASSIGN_OR_RETURN(config.schedule,
+                      options.optimizer.ReadSchedule(config.optimizer.learning_rate, steps));
+  WriteConfig(config, out);
+  for (const std::string& pattern : options.optimizer.freeze) out.add_frozen(pattern);
   out.set_epsilon(epsilon.value());
   out.set_delta(delta.value());
   out.set_sampling_probability(probability.value());
@@ -51,16 +53,13 @@ Result<wire::proto::TrainingOptions> ReadOptions(const TrainOptions& options) {
 }
 
 std::string TermsText(const TrainOptions& options, const wire::proto::TrainingOptions& terms) {
-  return FactLines(
-      {{"training", options.model + " on " + Join(options.datasets)},
-       {"privacy", "epsilon at most " + ShortNumber(terms.epsilon()) + " at delta " +
-                       ShortNumber(terms.delta()) + ", clipping norm " +
-                       ShortNumber(terms.max_grad_norm())},
-       {"terms", terms.loss() + ", " + terms.optimizer() + ", learning rate " +
-                     ShortNumber(terms.learning_rate()) + ", momentum " +
-                     ShortNumber(terms.momentum()) + ", " + std::to_string(terms.steps()) +
-                     " steps at sampling probability " +
-                     ShortNumber(terms.sampling_probability())}});
+  Facts facts = {{"training", options.model + " on " + Join(options.datasets)},
+                 {"privacy", "epsilon at most " + ShortNumber(terms.epsilon()) + " at delta " +
+                                 ShortNumber(terms.delta()) + ", clipping norm " +
+                                 ShortNumber(terms.max_grad_norm())}};
+  const Facts details = TermsFacts(terms);
+  facts.insert(facts.end(), details.begin(), details.end());
+  return FactLines(facts);
 }
 
 Status RunTrain(const App& app, TrainOptions& options) {
@@ -68,6 +67,10 @@ Status RunTrain(const App& app, TrainOptions& options) {
   AH_ASSIGN_OR_RETURN(request.options, ReadOptions(options));
   request.datasets = options.datasets;
   AH_ASSIGN_OR_RETURN(ModelFile model, ReadModelFile(options.model));
+  if (!options.optimizer.freeze.empty()) {
+    const auto frozen = graph::Freeze(model.model, options.optimizer.freeze);
+    if (!frozen.ok()) return frozen.error().At("--freeze");
+  }
   request.model = std::move(model.onnx);
   options.out.if_exists = options.force ? IfExists::kReplace : IfExists::kRefuse;
   AH_RETURN_IF_ERROR(options.out.CheckFree());
@@ -86,7 +89,7 @@ void AddTermsOptions(CLI::App* command, TrainOptions& options) {
                              const char* help) {
     return command->add_option(name, value, help)->type_name(type);
   };
-  add("--loss", options.loss, "LOSS", "cross-entropy, binary-cross-entropy or mse.")->required();
+  options.loss.AddTo(command);
   add("--epsilon", options.epsilon, "E", "Privacy that this job may cost; above 0 and finite.")
       ->required();
   add("--delta", options.delta, "D", "Between 0 and 1, and below 1/rows of every dataset.")

@@ -55,6 +55,17 @@ Error Differs(const std::string& what) {
                         "jobs list' and ask the operator");
 }
 
+// The messages and lists that terms and request share, bit for bit.
+bool SameDetails(const wire::proto::TrainingTerms& terms,
+                 const wire::proto::TrainingOptions& asked) {
+  return terms.optimizer_options().SerializeAsString() ==
+             asked.optimizer_options().SerializeAsString() &&
+         terms.schedule().SerializeAsString() == asked.schedule().SerializeAsString() &&
+         terms.loss_options().SerializeAsString() == asked.loss_options().SerializeAsString() &&
+         std::equal(terms.frozen().begin(), terms.frozen().end(), asked.frozen().begin(),
+                    asked.frozen().end());
+}
+
 Status CheckTerms(const JobReleased& released, const TrainingRequest& request) {
   const auto& terms = released.terms();
   const auto& asked = request.options;
@@ -71,7 +82,8 @@ Status CheckTerms(const JobReleased& released, const TrainingRequest& request) {
       terms.learning_rate() != asked.learning_rate() || terms.momentum() != asked.momentum() ||
       terms.max_grad_norm() != asked.max_grad_norm() ||
       terms.sampling_probability() != asked.sampling_probability() ||
-      terms.steps() != asked.steps() || terms.delta() != asked.delta()) {
+      terms.steps() != asked.steps() || terms.delta() != asked.delta() ||
+      !SameDetails(terms, asked)) {
     return Differs("other training options");
   }
   // Written so that a NaN fails too. The receipt's own word is not taken: noise and steps must cost

@@ -155,6 +155,18 @@ TEST_F(CheckOutcomeTest, RefusesOtherOptions) {
   request_.options = asked;
   request_.options.set_loss("cross-entropy");
   ExpectRefused("other training options");
+  request_.options = asked;
+  request_.options.mutable_optimizer_options()->set_weight_decay(0.1);
+  ExpectRefused("other training options");
+  request_.options = asked;
+  request_.options.mutable_schedule()->set_kind("cosine");
+  ExpectRefused("other training options");
+  request_.options = asked;
+  request_.options.mutable_loss_options()->set_ignore_index(0);
+  ExpectRefused("other training options");
+  request_.options = asked;
+  request_.options.add_frozen("w");
+  ExpectRefused("other training options");
 }
 
 TEST_F(CheckOutcomeTest, RefusesMoreEpsilonAndLessNoise) {

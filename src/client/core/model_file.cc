@@ -1,5 +1,6 @@
 #include "client/core/model_file.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -68,15 +69,26 @@ Status CheckFitsSchema(const graph::Model& model, const wire::Schema& schema) {
       (classes == 0 ? std::string("one target") : std::to_string(classes) + " classes"));
 }
 
-Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model& model) {
+Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model& model,
+                                        std::vector<std::string>* frozen) {
   AH_ASSIGN_OR_RETURN(const wire::Safetensors file, wire::ParseSafetensors(safetensors));
   std::vector<float> out(model.parameter_count());
   std::size_t at = 0;
+  std::size_t found = 0;
   for (const auto& parameter : model.parameters()) {
     const wire::TensorView* tensor = file.Find(parameter.name);
-    if (tensor == nullptr) {
-      return InvalidInput("the weights lack the model's parameter '" + parameter.name + "'");
+    if (tensor == nullptr && parameter.carried) {
+      std::copy(parameter.values.begin(), parameter.values.end(),
+                out.begin() + static_cast<std::ptrdiff_t>(at));
+      at += parameter.values.size();
+      if (frozen != nullptr) frozen->push_back(parameter.name);
+      continue;
     }
+    if (tensor == nullptr) {
+      return InvalidInput("the weights lack the model's parameter '" + parameter.name +
+                          "', for which the model's file has no numbers either");
+    }
+    ++found;
     if (tensor->type != wire::TensorType::kF32 || tensor->shape != parameter.shape) {
       return InvalidInput("parameter '" + parameter.name + "' must be F32 " +
                           ShapeText(parameter.shape) + ", as the model says");
@@ -88,10 +100,10 @@ Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model
     AH_RETURN_IF_ERROR(CheckFinite(std::span<const float>(out).subspan(at, count), parameter.name));
     at += count;
   }
-  if (file.tensors.size() != model.parameters().size()) {
-    return InvalidInput("the weights hold " + std::to_string(file.tensors.size()) +
-                        " tensors and the model " + std::to_string(model.parameters().size()) +
-                        " parameters");
+  if (found == 0 || file.tensors.size() != found) {
+    return InvalidInput("of the " + std::to_string(file.tensors.size()) +
+                        " tensors of the weights, " + std::to_string(found) + " belong to the " +
+                        std::to_string(model.parameters().size()) + " parameters of the model");
   }
   return out;
 }

@@ -22,9 +22,13 @@ Result<ModelFile> ReadModelFile(const std::string& path);
 // or its output cannot predict the schema's label.
 Status CheckFitsSchema(const graph::Model& model, const wire::Schema& schema);
 
-// All parameters in the model's order, each row-major, as train::Executor takes them.
-// kInvalidInput for a file that lacks a parameter, has one too many, or one of another shape.
-Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model& model);
+// All parameters in the model's order, each row-major, as train::Executor takes them. A file of
+// weights holds the trained parameters only: one that it lacks was frozen and has the numbers of
+// the model's file; its name is added to `frozen`. kInvalidInput for a file without any parameter
+// of the model, with another tensor, or with one of another shape; and for a lacking parameter
+// that the model's file has no numbers for either.
+Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model& model,
+                                        std::vector<std::string>* frozen = nullptr);
 // Precondition: model.parameter_count() numbers.
 Bytes SerializeWeights(const graph::Model& model, std::span<const float> parameters);
 

@@ -75,11 +75,27 @@ TEST_F(ModelFileTest, RefusesWeightsOfAnotherModel) {
     return !ParseWeights(wire::WriteSafetensors(file), model_).ok();
   };
   EXPECT_FALSE(refused({tensor("w", {3, 1}, three), tensor("b", {1}, one)}));
-  EXPECT_TRUE(refused({tensor("w", {3, 1}, three)}));
+  EXPECT_TRUE(refused({}));
+  EXPECT_TRUE(refused({tensor("c", {1}, one)}));
   EXPECT_TRUE(refused({tensor("w", {1, 3}, three), tensor("b", {1}, one)}));
   EXPECT_TRUE(refused({tensor("w", {3, 1}, three), tensor("b", {1}, one), tensor("c", {1}, one)}));
   const std::vector<float> nan = {std::numeric_limits<float>::quiet_NaN()};
   EXPECT_TRUE(refused({tensor("w", {3, 1}, three), tensor("b", {1}, nan)}));
+}
+
+// A file of weights holds what was trained; the rest was frozen and is the model's own.
+TEST_F(ModelFileTest, TakesFrozenParametersFromTheModel) {
+  const std::vector<float> bias = {9};
+  wire::Safetensors file;
+  file.tensors = {{"b", wire::TensorType::kF32, {1}, std::as_bytes(std::span(bias))}};
+  std::vector<std::string> frozen;
+  const auto parameters = ParseWeights(wire::WriteSafetensors(file), model_, &frozen);
+  ASSERT_TRUE(parameters.ok()) << parameters.error().message();
+  EXPECT_EQ(frozen, std::vector<std::string>{"w"});
+  const auto& w = model_.parameters()[0];
+  ASSERT_EQ(w.name, "w");
+  EXPECT_TRUE(std::equal(w.values.begin(), w.values.end(), parameters->begin()));
+  EXPECT_EQ(parameters->back(), 9);
 }
 
 TEST_F(ModelFileTest, RefusesEveryTruncationOfWeights) {

@@ -20,8 +20,11 @@ constexpr int kPathMax = 64;
 ByteSpan Span(const std::string& bytes) { return AsBytes(bytes); }
 std::string Text(ByteSpan bytes) { return CopyText(bytes); }
 
-// The fields of receipt.proto, which a receipt may hold and no others.
-constexpr wire::ProtoShape kTerms{"bbdddddvdd"};
+// The fields of receipt.proto and training.proto, which a receipt may hold and no others.
+constexpr wire::ProtoShape kOptimizer{"vdddddvdd"};
+constexpr wire::ProtoShape kSchedule{"bvddv"};
+constexpr wire::ProtoShape kLoss{"bdvbd"};
+constexpr wire::ProtoShape kTerms{"bbdddddvddmmmb", {&kOptimizer, &kSchedule, &kLoss}};
 constexpr wire::ProtoShape kCharge{"bbbbddd"};
 constexpr wire::ProtoShape kReleased{"vbbbbmmbb", {&kTerms, &kCharge}};
 // Entries of other kinds are refused in any case: their content stays closed.

@@ -40,6 +40,13 @@ class ReceiptTest : public testing::Test {
     terms.set_steps(60);
     terms.set_epsilon(1.0);
     terms.set_delta(1e-4);
+    terms.mutable_optimizer_options()->set_weight_decay(0.01);
+    terms.mutable_optimizer_options()->set_nesterov(true);
+    terms.mutable_schedule()->set_kind("cosine");
+    terms.mutable_schedule()->set_warmup(5);
+    terms.mutable_loss_options()->add_class_weights(0.5);
+    terms.mutable_loss_options()->set_ignore_index(-100);
+    terms.add_frozen("body.*");
     for (const char* name : {"cancer-centre", "screening-clinic"}) {
       wire::proto::DatasetCharge& charge = *released.add_charges();
       charge.set_name(name);

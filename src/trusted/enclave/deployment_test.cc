@@ -295,6 +295,59 @@ TEST_F(DeploymentTest, ADatasetIsPutTrainedOnAndReceiptedFor) {
   EXPECT_EQ(Ask(*other, watch).error().code(), static_cast<unsigned>(ErrorCode::kNotFound));
 }
 
+// Optimizer, schedule, loss and frozen parameters reach the trainer and the receipt, and only what
+// was trained is released.
+TEST_F(DeploymentTest, OptionsOfTrainingAreReceiptedFor) {
+  Start();
+  auto owner = Connect(owner_);
+  ASSERT_TRUE(owner.ok()) << owner.error().message();
+  ASSERT_TRUE(Put(*owner, "clinic").has_put_stored());
+  auto researcher = Connect(researcher_);
+  ASSERT_TRUE(researcher.ok());
+  proto::Request request = Train({"clinic"});
+  proto::TrainingOptions& options = *request.mutable_train()->mutable_options();
+  options.set_optimizer("rmsprop");
+  options.mutable_optimizer_options()->set_alpha(0.9);
+  options.mutable_optimizer_options()->set_epsilon(1e-6);
+  options.mutable_schedule()->set_kind("cosine");
+  options.mutable_schedule()->set_warmup(5);
+  options.mutable_loss_options()->add_positive_weights(2);
+  options.add_frozen("w*");
+  const auto refused = [&](const auto& change) {
+    proto::Request bad = request;
+    change(*bad.mutable_train()->mutable_options());
+    return Ask(*researcher, bad).error().message();
+  };
+  EXPECT_NE(refused([](auto& o) { o.add_frozen("head.*"); }).find("matches no parameter"),
+            std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.add_frozen("b"); }).find("all parameters"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.set_optimizer("adam"); }).find("alpha"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.mutable_schedule()->set_warmup(20); }).find("warmup"),
+            std::string::npos);
+  EXPECT_NE(refused([](auto& o) {
+              o.mutable_loss_options()->add_positive_weights(1);
+            }).find("positive labels"),
+            std::string::npos);
+
+  const proto::Response last = Finish(*researcher, Ask(*researcher, request));
+  ASSERT_TRUE(last.has_result()) << last.error().message();
+  const auto receipt =
+      receipt::VerifyReceipt(AsBytes(last.result().receipt()), policy_, clock_.Now());
+  ASSERT_TRUE(receipt.ok()) << receipt.error().message();
+  const proto::TrainingTerms& terms = receipt->entry.job_released().terms();
+  EXPECT_EQ(terms.optimizer(), "rmsprop");
+  EXPECT_EQ(terms.optimizer_options().SerializeAsString(),
+            options.optimizer_options().SerializeAsString());
+  EXPECT_EQ(terms.schedule().SerializeAsString(), options.schedule().SerializeAsString());
+  EXPECT_EQ(terms.loss_options().SerializeAsString(), options.loss_options().SerializeAsString());
+  ASSERT_EQ(terms.frozen_size(), 1);
+  EXPECT_EQ(terms.frozen(0), "w*");
+  const auto weights = wire::ParseSafetensors(AsBytes(last.result().weights()));
+  ASSERT_TRUE(weights.ok());
+  ASSERT_EQ(weights->tensors.size(), 1U);
+  EXPECT_EQ(weights->tensors[0].name, "b");
+}
+
 TEST_F(DeploymentTest, RefusalsLeaveNoTrace) {
   Start();
   auto owner = Connect(owner_);

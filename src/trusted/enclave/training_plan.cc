@@ -7,6 +7,8 @@
 #include "trusted/dp/calibrate.h"
 #include "trusted/dp/clip.h"
 #include "trusted/dp/rdp.h"
+#include "trusted/enclave/training_options.h"
+#include "trusted/graph/freeze.h"
 
 namespace anchorhold::enclave {
 namespace {
@@ -32,19 +34,6 @@ Result<std::vector<ledger::DatasetRecord>> FindDatasets(const ledger::Ledger& le
     datasets.push_back(std::move(dataset));
   }
   return datasets;
-}
-
-Result<train::TrainerConfig> ReadConfig(const proto::TrainingOptions& options) {
-  train::TrainerConfig config;
-  AH_ASSIGN_OR_RETURN(config.loss, train::ParseLoss(options.loss()));
-  AH_ASSIGN_OR_RETURN(config.optimizer.kind, train::ParseOptimizer(options.optimizer()));
-  config.optimizer.learning_rate = options.learning_rate();
-  config.optimizer.momentum = options.momentum();
-  if (config.optimizer.kind == train::OptimizerKind::kAdam && options.momentum() != 0) {
-    return InvalidInput("momentum belongs to sgd; adam takes none");
-  }
-  AH_RETURN_IF_ERROR(train::ValidateOptimizer(config.optimizer));
-  return config;
 }
 
 Status CheckDelta(double delta, const ledger::DatasetRecord& dataset) {
@@ -79,25 +68,28 @@ Result<train::PrivateTraining> ReadTraining(const proto::TrainingOptions& option
   return training;
 }
 
-// One row as the schema describes it, made of zeros and the highest class: what CheckFits needs to
-// judge shapes and labels without any private row.
+// Two rows as the schema describes them: what CheckFits needs to judge shapes and labels without
+// any private row, so that no private row can fail it afterwards. They have the two highest
+// classes, for one may be ignored; a target from a range is a number like any other, so it is one
+// that no loss takes for a label of 0 or 1.
 Result<train::ExampleSet> ShapeOf(const wire::Schema& schema) {
   train::ExampleSet shape;
-  shape.rows = 1;
+  shape.rows = 2;
   shape.feature_width = schema.feature_count();
-  shape.features.assign(shape.feature_width, 0.0F);
+  shape.features.assign(2 * shape.feature_width, 0.0F);
   const wire::Column* label = schema.label();
   if (label == nullptr) return InvalidInput("has no label column to learn");
   if (!label->classes.empty()) {
-    shape.classes = {static_cast<std::int64_t>(label->classes.size()) - 1};
+    const auto classes = static_cast<std::int64_t>(label->classes.size());
+    shape.classes = {classes - 1, classes - 2};
   } else {
     shape.target_width = 1;
-    shape.targets = {0.0F};
+    shape.targets = {0.5F, 0.5F};
   }
   return shape;
 }
 
-Status CheckModel(const graph::Model& model, train::Loss loss,
+Status CheckModel(const graph::Model& model, const train::LossOptions& loss,
                   const std::vector<ledger::DatasetRecord>& datasets) {
   AH_ASSIGN_OR_RETURN(const train::Executor executor, train::Executor::ForTraining(model, loss));
   for (const ledger::DatasetRecord& dataset : datasets) {
@@ -137,10 +129,7 @@ Status Calibrate(const proto::TrainingOptions& options, TrainingPlan& plan) {
                                          .steps = plan.training.steps};
   AH_ASSIGN_OR_RETURN(const Epsilon cost, dp::EpsilonOf(event, Delta(options.delta())));
   proto::TrainingTerms& terms = plan.request.terms;
-  terms.set_loss(std::string(train::LossName(plan.config.loss)));
-  terms.set_optimizer(std::string(train::OptimizerName(plan.config.optimizer.kind)));
-  terms.set_learning_rate(options.learning_rate());
-  terms.set_momentum(options.momentum());
+  WriteTerms(options, terms);
   terms.set_max_grad_norm(options.max_grad_norm());
   terms.set_sampling_probability(options.sampling_probability());
   terms.set_noise_multiplier(plan.training.noise_multiplier.value());
@@ -157,9 +146,13 @@ Result<TrainingPlan> PlanTraining(const ledger::Ledger& ledger,
                                   const proto::Train& request) {
   TrainingPlan plan;
   AH_ASSIGN_OR_RETURN(plan.datasets, FindDatasets(ledger, request));
-  AH_ASSIGN_OR_RETURN(plan.config, ReadConfig(request.options()));
+  AH_ASSIGN_OR_RETURN(plan.config, ReadTrainerConfig(request.options()));
   AH_ASSIGN_OR_RETURN(plan.training, ReadTraining(request.options(), plan.datasets));
+  AH_ASSIGN_OR_RETURN(const std::vector<std::string> frozen, ReadFrozen(request.options()));
   AH_ASSIGN_OR_RETURN(graph::Model model, graph::ImportOnnx(AsBytes(request.model())));
+  if (!frozen.empty()) {
+    AH_ASSIGN_OR_RETURN(model, graph::Freeze(model, frozen));
+  }
   AH_RETURN_IF_ERROR(CheckModel(model, plan.config.loss, plan.datasets));
   plan.model = std::make_shared<const graph::Model>(std::move(model));
   plan.request.researcher = researcher;

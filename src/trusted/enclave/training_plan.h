@@ -13,7 +13,7 @@
 namespace anchorhold::enclave {
 
 struct TrainingPlan {
-  std::shared_ptr<const graph::Model> model;
+  std::shared_ptr<const graph::Model> model;  // frozen parameters are its constants
   ledger::JobRequest request;
   std::vector<ledger::DatasetRecord> datasets;  // in the request's order
   train::TrainerConfig config;
@@ -21,8 +21,9 @@ struct TrainingPlan {
 };
 
 // Checks, in this order: the datasets' names and that they exist; every option; delta against every
-// dataset's public rows (kPrivacyRefused); the model; that model, loss and every schema fit; that
-// the weights will fit in a message; and calibrates the noise.
+// dataset's public rows (kPrivacyRefused); the model, and freezes what shall not be trained; that
+// model, loss and every schema fit; that the weights will fit in a message; and calibrates the
+// noise.
 Result<TrainingPlan> PlanTraining(const ledger::Ledger& ledger,
                                   const crypto::Ed25519PublicKey& researcher,
                                   const wire::proto::Train& request);

@@ -52,6 +52,10 @@ Result<ValueType> BroadcastTypes(const ValueType& a, const ValueType& b) {
   if (a.element != b.element) {
     return InvalidInput("cannot combine " + Both(a, b) + ": the element types differ");
   }
+  return BroadcastShapes(a, b);
+}
+
+Result<ValueType> BroadcastShapes(const ValueType& a, const ValueType& b) {
   if (a.has_examples() || b.has_examples()) AH_RETURN_IF_ERROR(CheckExampleAxes(a, b));
   const int rank = std::max(a.rank(), b.rank());
   ValueType out{{}, kNoExampleAxis, a.element};

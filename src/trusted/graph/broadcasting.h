@@ -13,7 +13,10 @@ namespace anchorhold::graph {
 //   another axis of examples     [B, 1] - [B]: every example would meet every other;
 //   an axis of numbers           [B, 30] + [40, 30]: row j of the constant would belong to "the
 //                                j-th example of the batch", which depends on the batch.
-// kInvalidInput where other sizes do not fit.
+// kInvalidInput where other sizes or the element types do not fit.
 Result<ValueType> BroadcastTypes(const ValueType& a, const ValueType& b);
+
+// The same for element types that may differ; the result has a's.
+Result<ValueType> BroadcastShapes(const ValueType& a, const ValueType& b);
 
 }  // namespace anchorhold::graph

@@ -30,12 +30,21 @@ std::vector<bool> Graph::Ancestors(std::span<const ValueId> of) const {
   return found;
 }
 
-GraphBuilder GraphBuilder::ForOneExample(const Graph& graph) {
+GraphBuilder GraphBuilder::From(const Graph& graph) {
   GraphBuilder builder;
   builder.graph_ = graph;
   builder.graph_.outputs_.clear();
   builder.folding_work_left_ = 0;  // the given graph is folded; a gradient is not worth it
-  for (Value& value : builder.graph_.values_) value.type.example_axis = kNoExampleAxis;
+  return builder;
+}
+
+GraphBuilder GraphBuilder::ForOneExample(const Graph& graph) {
+  GraphBuilder builder = From(graph);
+  for (Value& value : builder.graph_.values_) {
+    value.type.example_axis = kNoExampleAxis;
+    value.type.outer = 1;
+    if (value.type.is_real()) value.type.element = ElementType::kFloat32;
+  }
   for (Node& node : builder.graph_.nodes_) node.attributes.example_axis = kNoExampleAxis;
   return builder;
 }
@@ -103,6 +112,29 @@ void GraphBuilder::RenumberParameter(ValueId id, std::size_t index) {
   value.index = index;
 }
 
+namespace {
+
+// Gives the output the outer multiplicity of the inputs, which must have the same.
+Status CarryOuter(std::span<const ValueType> inputs, ValueType& output) {
+  const ValueType* first = nullptr;
+  for (const ValueType& in : inputs) {
+    if (!in.has_examples()) continue;
+    if (first == nullptr) first = &in;
+    if (in.outer == first->outer) continue;
+    return PrivacyRefused(FormatType(*first) + " and " + FormatType(in) +
+                          " hold the examples in different orders, so different examples would "
+                          "meet; reshape both alike");
+  }
+  if (first == nullptr || !output.has_examples()) return Ok();
+  output.outer = first->outer;
+  if (first->outer == 1 || output.multiplicity() == first->multiplicity()) return Ok();
+  return PrivacyRefused("the example axis of " + FormatType(*first) +
+                        " would change its size, so examples could not be told apart; unfold it "
+                        "with Reshape first");
+}
+
+}  // namespace
+
 Result<ValueId> GraphBuilder::Emit(const Primitive& primitive, std::vector<ValueId> inputs,
                                    Attributes attributes) {
   std::vector<ValueType> types;
@@ -118,6 +150,7 @@ Result<ValueId> GraphBuilder::Emit(const Primitive& primitive, std::vector<Value
   AH_ASSIGN_OR_RETURN(ValueType output, primitive.infer(types, attributes));
   if (primitive.accepts == Accepts::kReals) output.element = types[0].element;
   AH_RETURN_IF_ERROR(CheckedElementCount(output.shape));
+  if (!primitive.places_examples) AH_RETURN_IF_ERROR(CarryOuter(types, output));
   if (graph_.nodes_.size() >= limits::kGraphStepsMax) {
     return LimitExceeded("the model needs more than " + std::to_string(limits::kGraphStepsMax) +
                          " steps");

@@ -15,6 +15,13 @@ Model::Model(std::shared_ptr<const Graph> graph, std::vector<Parameter> paramete
 
 Model::~Model() = default;
 
+Model Model::With(std::shared_ptr<const Graph> graph, std::vector<Parameter> parameters) const {
+  Model copy = *this;
+  copy.graph_ = std::move(graph);
+  copy.parameters_ = std::move(parameters);
+  return copy;
+}
+
 std::size_t Model::parameter_count() const {
   std::size_t count = 0;
   for (const Parameter& parameter : parameters_) count += parameter.values.size();

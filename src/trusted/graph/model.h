@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shared/base/bytes.h"
@@ -78,6 +79,22 @@ struct ImportOptions {
   std::map<std::string, KnownInput> inputs;
   // Sizes of axes that the model names (ONNX dim_param), the batch's excepted.
   std::map<std::string, std::int64_t> sizes;
+  // A BatchNormalization that trains is read as one that uses its running statistics.
+  bool inference = false;
+  // Without an example axis: the running statistics of a BatchNormalization that trains become
+  // Model::statistics(), which change from step to step.
+  bool track_statistics = false;
+  // Numbers that stand in for those of the file's initializers, by name: trained ones.
+  std::map<std::string, std::vector<float>> numbers;
+};
+
+// A running statistic of a BatchNormalization that trains (ImportOptions::track_statistics): the
+// graph reads it as an input, after Model::inputs(), and computes what it becomes.
+struct RunningStatistic {
+  std::string name;           // the ONNX initializer's name
+  Shape shape;
+  std::vector<float> values;  // initial
+  std::int32_t updated = -1;  // the value of the graph (ValueId) that it becomes
 };
 
 class Model {
@@ -87,18 +104,26 @@ class Model {
   ~Model();
 
   const Graph& graph() const { return *graph_; }
+  std::shared_ptr<const Graph> share_graph() const { return graph_; }
   const std::vector<Parameter>& parameters() const { return parameters_; }
   std::size_t parameter_count() const;  // numbers in all parameters together
   const std::vector<Port>& inputs() const { return inputs_; }
   std::size_t input_width() const;  // numbers of one example in all inputs together, in their order
   std::size_t output_width() const;  // numbers of one example in the first output
   const std::vector<Port>& outputs() const { return outputs_; }
+  const std::vector<RunningStatistic>& statistics() const { return statistics_; }
+  void SetStatistics(std::vector<RunningStatistic> statistics) {
+    statistics_ = std::move(statistics);
+  }
+  // The same model with another graph of the same values, and the graph's parameters.
+  Model With(std::shared_ptr<const Graph> graph, std::vector<Parameter> parameters) const;
 
  private:
   std::shared_ptr<const Graph> graph_;
   std::vector<Parameter> parameters_;
   std::vector<Port> inputs_;
   std::vector<Port> outputs_;
+  std::vector<RunningStatistic> statistics_;
 };
 
 // Imports and checks an ONNX model (opsets kOpsetMin to kOpsetMax). Refusals name the node and the

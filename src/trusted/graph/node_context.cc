@@ -17,10 +17,10 @@ Error WrongAttribute(std::string_view name, const char* type) {
 
 Status NodeContext::Open() {
   for (const onnx::AttributeProto& attribute : node_.attribute()) {
-    if (attribute.has_ref_attr_name()) {
-      return Unsupported("attribute " + Quoted(attribute.name()) + " refers to a function's");
-    }
-    if (!attributes_.emplace(attribute.name(), &attribute).second) {
+    AH_ASSIGN_OR_RETURN(const onnx::AttributeProto* meant,
+                        ResolveAttribute(state_.function_attributes, attribute));
+    if (meant == nullptr) continue;
+    if (!attributes_.emplace(attribute.name(), meant).second) {
       return InvalidInput("attribute " + Quoted(attribute.name()) + " is given twice");
     }
   }
@@ -32,9 +32,22 @@ Status NodeContext::Open() {
                           ", which is no input, initializer or output of an earlier node (nodes "
                           "must be listed in execution order, without cycles)");
     }
-    if (!found->second.unavailable.empty()) return Unsupported(found->second.unavailable);
+    if (!found->second.unavailable.empty() && !found->second.empty) {
+      return Unsupported(found->second.unavailable);
+    }
   }
   return Ok();
+}
+
+Result<const onnx::AttributeProto*> ResolveAttribute(const FunctionAttributes* of_call,
+                                                     const onnx::AttributeProto& attribute) {
+  if (attribute.ref_attr_name().empty()) return &attribute;
+  if (of_call == nullptr) {
+    return InvalidInput("attribute " + Quoted(attribute.name()) +
+                        " refers to a function's, outside any function");
+  }
+  const auto found = of_call->find(attribute.ref_attr_name());
+  return found == of_call->end() ? nullptr : found->second;
 }
 
 Status NodeContext::Close() const {
@@ -53,12 +66,21 @@ std::size_t NodeContext::output_count() const {
 }
 
 bool NodeContext::Has(std::size_t i) const {
-  return i < input_count() && !node_.input(static_cast<int>(i)).empty();
+  if (i >= input_count() || node_.input(static_cast<int>(i)).empty()) return false;
+  return !state_.names.find(node_.input(static_cast<int>(i)))->second.absent;  // Open found it
 }
 
 Result<const Imported*> NodeContext::Input(std::size_t i) const {
   if (!Has(i)) return InvalidInput("input " + std::to_string(i) + " is missing");
-  return &state_.names.find(node_.input(static_cast<int>(i)))->second;  // Open found it
+  const Imported& input = state_.names.find(node_.input(static_cast<int>(i)))->second;
+  if (input.empty) return Unsupported(input.unavailable);
+  return &input;
+}
+
+bool NodeContext::IsEmpty(std::size_t i) const {
+  if (!Has(i)) return false;
+  const Imported& input = state_.names.find(node_.input(static_cast<int>(i)))->second;
+  return input.empty || (input.integers.has_value() && input.integers->values.empty());
 }
 
 bool NodeContext::IsIntegers(std::size_t i) const {
@@ -90,6 +112,36 @@ Result<ValueId> NodeContext::ConstantTensor(std::size_t i) {
   Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
   initializer.read_as_constant = true;
   return builder().AddConstant(initializer.shape, initializer.data, initializer.element);
+}
+
+const Shape* NodeContext::InitializerShape(std::size_t i) const {
+  const Result<const Imported*> input = Input(i);
+  if (!input.ok() || (*input)->initializer < 0) return nullptr;
+  return &state_.initializers[static_cast<std::size_t>((*input)->initializer)].shape;
+}
+
+Result<ValueId> NodeContext::StatisticInput(std::size_t i) {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
+  if (!state_.options->track_statistics || input->initializer < 0) return ConstantTensor(i);
+  for (const TrackedStatistic& statistic : state_.statistics) {
+    if (statistic.initializer != input->initializer) continue;
+    return Unsupported("two nodes keep the same running statistic");
+  }
+  const Initializer& initializer =
+      state_.initializers[static_cast<std::size_t>(input->initializer)];
+  const ValueType type{initializer.shape, kNoExampleAxis, initializer.element};
+  const ValueId id = builder().AddInput(type, state_.input_count + state_.statistics.size());
+  state_.statistics.push_back({input->initializer, id, kNoValue});
+  return id;
+}
+
+Status NodeContext::TrackStatistic(ValueId statistic, ValueId updated) {
+  for (TrackedStatistic& tracked : state_.statistics) {
+    if (tracked.input != statistic) continue;
+    if (Type(statistic) != Type(updated)) return InternalError("a statistic changes its type");
+    tracked.updated = updated;
+  }
+  return Ok();
 }
 
 Result<Integers> NodeContext::IntegersOf(std::size_t i) const {
@@ -154,14 +206,66 @@ Result<NodeContext::Floats> NodeContext::ConstantFloats(std::size_t i) {
                      " must be real numbers that are known when the model is read: a constant");
 }
 
+Result<NodeContext::Numbers> NodeContext::ConstantNumbers(std::size_t i) {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
+  if (input->integers.has_value()) {
+    AH_ASSIGN_OR_RETURN(std::vector<std::int64_t> values, ConstantIntegers(i));
+    Numbers numbers{{}, input->integers->element, {}};
+    if (!input->integers->scalar) numbers.shape = {static_cast<std::int64_t>(values.size())};
+    numbers.data.integers = std::make_shared<const std::vector<std::int64_t>>(std::move(values));
+    return numbers;
+  }
+  if (input->initializer >= 0) {
+    Initializer& initializer = state_.initializers[static_cast<std::size_t>(input->initializer)];
+    initializer.read_as_constant = true;
+    return Numbers{initializer.shape, initializer.element, initializer.data};
+  }
+  Numbers numbers;
+  if (input->known != nullptr) {
+    numbers = {input->known->shape, input->known->element, input->known->data};
+  } else if (input->tensor != kNoValue && builder().constant(input->tensor) != nullptr) {
+    const ValueType type = Type(input->tensor);
+    numbers = {type.shape, type.element, *builder().constant(input->tensor)};
+  }
+  const bool there = numbers.reals() ? numbers.data.reals != nullptr
+                                     : numbers.data.integers != nullptr;
+  if (there) return numbers;
+  return Unsupported("input " + std::to_string(i) +
+                     " must be numbers that are known when the model is read: a constant");
+}
+
 void NodeContext::SetOutput(std::size_t i, ValueId tensor) {
   if (outputs_.size() <= i) outputs_.resize(i + 1);
   outputs_[i].tensor = tensor;
 }
 
-void NodeContext::SetOutput(Integers integers) {
+Status NodeContext::PassOn(std::size_t i) {
+  AH_ASSIGN_OR_RETURN(const Imported* input, Input(i));
   if (outputs_.empty()) outputs_.resize(1);
-  outputs_[0].integers = std::move(integers);
+  outputs_[0] = *input;
+  if (op() != "Identity" || input->initializer < 0) return Ok();
+  // PyTorch's exporter stores equal weights once and names the others by an Identity, running
+  // statistics and biases that are all zero included. Each is again a weight of its own.
+  Initializer copy = state_.initializers[static_cast<std::size_t>(input->initializer)];
+  state_.copied += ElementCount(copy.shape);
+  AH_RETURN_IF_ERROR(builder().CheckComputed(state_.copied));
+  copy.name = OutputName(0);
+  copy.parameter = kNoValue;
+  copy.read_as_constant = false;
+  outputs_[0].initializer = static_cast<int>(state_.initializers.size());
+  state_.initializers.push_back(std::move(copy));
+  return Ok();
+}
+
+void NodeContext::SetEmptyOutput() {
+  if (outputs_.empty()) outputs_.resize(1);
+  outputs_[0].empty = true;
+  outputs_[0].unavailable = "reads a constant that is empty";
+}
+
+void NodeContext::SetOutput(std::size_t i, Integers integers) {
+  if (outputs_.size() <= i) outputs_.resize(i + 1);
+  outputs_[i].integers = std::move(integers);
 }
 
 const onnx::AttributeProto* NodeContext::Attribute(std::string_view name) {

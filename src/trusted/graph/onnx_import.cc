@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "shared/base/limits.h"
+#include "trusted/graph/initialise.h"
 #include "trusted/graph/model.h"
 #include "trusted/graph/names.h"
 #include "trusted/graph/node_context.h"
+#include "trusted/graph/onnx_inline.h"
 #include "trusted/graph/onnx_reader.h"
 #include "trusted/graph/operators.h"
 
@@ -14,9 +16,11 @@ namespace {
 
 constexpr std::size_t kValueNameBytesMax = 512;
 
-class Importer {
+class Importer final : private BodyImporter {
  public:
-  explicit Importer(const ImportOptions& options) { state_.options = &options; }
+  explicit Importer(const ImportOptions& options) : inliner_(state_, *this) {
+    state_.options = &options;
+  }
   // Fills `report` as far as it comes.
   Result<Model> Run(ByteSpan bytes, CheckReport& report);
 
@@ -28,14 +32,17 @@ class Importer {
   Result<ValueType> InputType(const onnx::ValueInfoProto& input);
   Status AddNode(const onnx::NodeProto& node, NodeVerdict& verdict);
   Status Apply(const onnx::NodeProto& node, std::vector<Imported>& outputs);
-  Status Define(const std::string& name, Imported value);
+  Status ImportNode(const onnx::NodeProto& node, std::size_t place) override;
+  Status Define(const std::string& name, Imported value) override;
   Status NameOutputs(const onnx::NodeProto& node, std::vector<Imported> outputs);
   Result<ValueId> OutputTensor(const std::string& name);
   Status CheckExampleOutput(const std::string& where, const Imported& value) const;
   Result<std::vector<ValueId>> FindOutputs(const onnx::GraphProto& graph);
   Result<std::vector<Parameter>> SettleParameters(ValueId first_output);
+  std::vector<RunningStatistic> TrackedStatistics() const;
 
   ImportState state_;
+  Inliner inliner_;
   std::vector<Port> inputs_;
   std::vector<Port> outputs_;
 };
@@ -69,6 +76,14 @@ Status Importer::Define(const std::string& name, Imported value) {
 Status Importer::AddInitializers(const onnx::GraphProto& graph) {
   for (const onnx::TensorProto& tensor : graph.initializer()) {
     AH_ASSIGN_OR_RETURN(TensorLiteral literal, ReadTensor(tensor));
+    const auto other = state_.options->numbers.find(tensor.name());
+    if (other != state_.options->numbers.end()) {
+      if (!IsReal(literal.element) || other->second.size() != literal.reals.size()) {
+        return InvalidInput("the numbers given for " + Quoted(tensor.name()) +
+                            " do not have its shape, " + FormatShape(literal.shape));
+      }
+      literal.reals = other->second;
+    }
     Imported value;
     const bool empty = literal.shape == Shape{0};
     if (IsReal(literal.element) && !empty) {
@@ -80,6 +95,7 @@ Status Importer::AddInitializers(const onnx::GraphProto& graph) {
       initializer.data = std::move(literal).Share();
       state_.initializers.push_back(std::move(initializer));
     } else if (IsReal(literal.element)) {
+      value.empty = true;
       value.unavailable = "reads " + Quoted(tensor.name()) + ", which is empty";
     } else if (literal.shape.size() <= 1 && literal.integers.size() <= kIntegersMax) {
       value.integers = Integers{literal.shape.empty(), {}, literal.element};
@@ -212,7 +228,14 @@ Status Importer::AddInputs(const onnx::GraphProto& graph) {
     AH_RETURN_IF_ERROR(weight ? AddMissingWeight(*input) : AddInput(*input));
   }
   if (inputs_.empty() && state_.options->examples) return InvalidInput("the model has no input");
+  state_.input_count = inputs_.size();
   return Ok();
+}
+
+// Whether a rule set the output, or a function or branch passes on what it was given.
+bool IsThere(const Imported& value) {
+  return value.tensor != kNoValue || value.integers.has_value() || value.initializer >= 0 ||
+         value.absent || !value.unavailable.empty();
 }
 
 Status Importer::NameOutputs(const onnx::NodeProto& node, std::vector<Imported> outputs) {
@@ -221,7 +244,7 @@ Status Importer::NameOutputs(const onnx::NodeProto& node, std::vector<Imported> 
     if (node.output(i).empty()) continue;
     const auto at = static_cast<std::size_t>(i);
     Imported value = at < outputs.size() ? std::move(outputs[at]) : Imported{};
-    if (value.tensor == kNoValue && !value.integers.has_value()) {
+    if (!IsThere(value)) {
       value.unavailable = "reads " + Quoted(node.output(i)) + ", output " + std::to_string(i) +
                           " of a " + node.op_type() + ", which is not supported";
     }
@@ -231,10 +254,17 @@ Status Importer::NameOutputs(const onnx::NodeProto& node, std::vector<Imported> 
 }
 
 Status Importer::Apply(const onnx::NodeProto& node, std::vector<Imported>& outputs) {
-  if (!node.domain().empty() && node.domain() != "ai.onnx") {
+  if (inliner_.Takes(node)) {
+    AH_ASSIGN_OR_RETURN(outputs, inliner_.Run(node));
+    return Ok();
+  }
+  const bool training = node.domain() == kTrainingDomain;
+  if (!IsDefaultDomain(node.domain()) && !training) {
     return Unsupported("operators of domain " + Quoted(node.domain()) + " are not supported");
   }
-  const OperatorDefinition* definition = FindOperator(node.op_type(), state_.opset);
+  const OperatorDefinition* definition = training
+                                             ? FindTrainingOperator(node.op_type())
+                                             : FindOperator(node.op_type(), state_.opset);
   if (definition == nullptr) {
     return Unsupported(
         "this operator is not supported in this opset; rewrite the model without it");
@@ -279,6 +309,14 @@ Status Importer::AddNode(const onnx::NodeProto& node, NodeVerdict& verdict) {
                            std::to_string(state_.opset) + ")");
 }
 
+// A node of a function or of a branch.
+Status Importer::ImportNode(const onnx::NodeProto& node, std::size_t place) {
+  NodeVerdict verdict;
+  verdict.node = "#" + std::to_string(place);
+  verdict.op = Printable(node.op_type());
+  return AddNode(node, verdict);
+}
+
 Status Importer::CheckExampleOutput(const std::string& where, const Imported& value) const {
   if (value.tensor == kNoValue || !state_.builder.type(value.tensor).has_examples()) {
     return PrivacyRefused(where +
@@ -286,7 +324,12 @@ Status Importer::CheckExampleOutput(const std::string& where, const Imported& va
                           "axis; give the model an output for each example");
   }
   const ValueType& type = state_.builder.type(value.tensor);
-  if (type.example_axis == 0) return Ok();
+  if (type.example_axis == 0 && type.outer == 1) return Ok();
+  if (type.example_axis == 0) {
+    return Unsupported(where + " of " + FormatType(type) +
+                       " has the rows of an example apart from each other; give each example its "
+                       "rows together with Reshape and Transpose");
+  }
   return Unsupported(where + " of " + FormatType(type) +
                      " has the examples along a later axis; transpose it to the front");
 }
@@ -318,14 +361,20 @@ Result<std::vector<ValueId>> Importer::FindOutputs(const onnx::GraphProto& graph
 }
 
 // The initializers that the first output, the prediction, depends on are the parameters, in the
-// file's order. The others stay as they are.
+// file's order. The others stay as they are, and so does a scalar that a rule has read.
 Result<std::vector<Parameter>> Importer::SettleParameters(ValueId first_output) {
   const std::vector<bool> used =
       state_.builder.graph().Ancestors(std::span<const ValueId>(&first_output, 1));
   std::vector<Parameter> parameters;
   for (const Initializer& initializer : state_.initializers) {
+    if (initializer.missing && initializer.read_as_constant) {
+      return Unsupported("the file has no numbers for " + Quoted(initializer.name) +
+                         ", which the model uses as a constant; export it with its weights");
+    }
     if (initializer.parameter == kNoValue) continue;
-    if (!used[static_cast<std::size_t>(initializer.parameter)]) {
+    // PyTorch's exporter stores a number such as 2 once, for a Pow and for a product.
+    const bool number = initializer.read_as_constant && initializer.shape.empty();
+    if (number || !used[static_cast<std::size_t>(initializer.parameter)]) {
       state_.builder.FreezeParameter(initializer.parameter, initializer.data);
       continue;
     }
@@ -341,9 +390,22 @@ Result<std::vector<Parameter>> Importer::SettleParameters(ValueId first_output) 
   return parameters;
 }
 
+// With inputs after the model's own, in the order in which nodes named them.
+std::vector<RunningStatistic> Importer::TrackedStatistics() const {
+  std::vector<RunningStatistic> statistics;
+  for (const TrackedStatistic& tracked : state_.statistics) {
+    const Initializer& initializer =
+        state_.initializers[static_cast<std::size_t>(tracked.initializer)];
+    statistics.push_back(
+        {initializer.name, initializer.shape, *initializer.data.reals, tracked.updated});
+  }
+  return statistics;
+}
+
 Result<Model> Importer::Run(ByteSpan bytes, CheckReport& report) {
   AH_ASSIGN_OR_RETURN(const std::unique_ptr<onnx::ModelProto> model, ReadOnnx(bytes));
   AH_ASSIGN_OR_RETURN(state_.opset, DefaultOpset(*model));
+  AH_RETURN_IF_ERROR(inliner_.Open(*model));
   const onnx::GraphProto& graph = model->graph();
   AH_RETURN_IF_ERROR(AddInitializers(graph));
   AH_RETURN_IF_ERROR(AddInputs(graph));
@@ -362,8 +424,12 @@ Result<Model> Importer::Run(ByteSpan bytes, CheckReport& report) {
   }
   AH_ASSIGN_OR_RETURN(std::vector<ValueId> outputs, FindOutputs(graph));
   AH_ASSIGN_OR_RETURN(std::vector<Parameter> parameters, SettleParameters(outputs[0]));
-  return Model(std::move(state_.builder).Finish(std::move(outputs)), std::move(parameters),
-               std::move(inputs_), std::move(outputs_));
+  std::vector<RunningStatistic> statistics = TrackedStatistics();
+  std::shared_ptr<const Graph> finished = std::move(state_.builder).Finish(std::move(outputs));
+  AH_RETURN_IF_ERROR(InitialiseParameters(*finished, kInitialSeed, parameters));
+  Model result(std::move(finished), std::move(parameters), std::move(inputs_), std::move(outputs_));
+  result.SetStatistics(std::move(statistics));
+  return result;
 }
 
 }  // namespace

@@ -135,6 +135,20 @@ TEST(Import, FoldsAndUnfoldsTheExampleAxis) {
   EXPECT_EQ(OutputOf(b), "example x 4 x 2 float32");
 }
 
+TEST(Import, FoldsWithTheBatchAsTheInnerFactor) {
+  OnnxBuilder b({4, 3});  // [N, 4, 3] to [4, N, 3], its rows times w, and back
+  b.Weight("w", {3, 2}, std::vector<float>(6)).Integers("rows", {-1, 3}).Integers("back", {4, -1, 2});
+  b.Node("Transpose", {"x"}, {"t"}, {Ints("perm", {1, 0, 2})}).Node("Reshape", {"t", "rows"}, {"r"});
+  b.Node("MatMul", {"r", "w"}, {"m"}).Node("Tanh", {"m"}, {"h"});
+  b.Node("Reshape", {"h", "back"}, {"u"});
+  b.Node("Transpose", {"u"}, {"y"}, {Ints("perm", {1, 0, 2})}).Output("y");
+  const CheckReport report = CheckOnnx(b.Write());
+  ASSERT_TRUE(report.status.ok()) << report.status.error().message();
+  EXPECT_EQ(report.nodes[1].output, "4*example x 3 float32");
+  EXPECT_EQ(report.nodes[3].output, "4*example x 2 float32");
+  EXPECT_EQ(report.nodes[5].output, "example x 4 x 2 float32");
+}
+
 TEST(Import, FollowsTheExampleAxisThroughTransposes) {
   OnnxBuilder b({4, 6});
   b.Node("Transpose", {"x"}, {"t"}, {Ints("perm", {1, 0, 2})});

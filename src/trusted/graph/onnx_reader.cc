@@ -8,6 +8,7 @@
 
 #include "shared/base/limits.h"
 #include "trusted/graph/names.h"
+#include "trusted/graph/operators.h"
 #include "trusted/graph/value_type.h"
 
 namespace anchorhold::graph {
@@ -31,6 +32,7 @@ enum class Kind {
   kType,
   kTensorType,
   kShape,
+  kFunction,
   kLeaf
 };
 
@@ -47,6 +49,8 @@ constexpr Edge kEdges[] = {
     {Kind::kAttribute, 6, Kind::kGraph},  {Kind::kAttribute, 10, Kind::kTensor},
     {Kind::kAttribute, 11, Kind::kGraph}, {Kind::kValueInfo, 2, Kind::kType},
     {Kind::kType, 1, Kind::kTensorType},  {Kind::kTensorType, 2, Kind::kShape},
+    {Kind::kModel, 25, Kind::kFunction},  {Kind::kFunction, 7, Kind::kNode},
+    {Kind::kFunction, 11, Kind::kAttribute},  // since IR version 9; kept as an unknown field
 };
 
 Kind ChildKind(Kind parent, int field) {
@@ -61,12 +65,15 @@ struct RefusedPart {
   Kind parent;
   int field;
   const char* why;
+  bool if_empty = true;  // whether being there is enough
 };
 constexpr RefusedPart kRefusedParts[] = {
     {Kind::kModel, 20,
      "the model has training_info; export the inference graph, from which the enclave derives "
      "training itself"},
-    {Kind::kModel, 25, "the model defines local functions; inline them before export"},
+    {Kind::kNode, 8, "a node calls an overload of a function; inline functions before export",
+     false},
+    {Kind::kFunction, 13, "a function is an overload; inline functions before export", false},
     {Kind::kGraph, 14, "the model has quantization annotations; export the float32 model"},
     {Kind::kGraph, 15, "the model has sparse initializers; store them densely"},
     {Kind::kAttribute, 15, "an attribute holds types"},
@@ -110,7 +117,7 @@ class Census {
     if (!in.ReadVarintSizeAsInt(&length) || ++items_ > kItemsMax) return false;
     const int field = static_cast<int>(tag >> 3);
     for (const RefusedPart& part : kRefusedParts) {
-      if (part.parent == kind && part.field == field) {
+      if (part.parent == kind && part.field == field && (part.if_empty || length > 0)) {
         refusal_ = part.why;
         return false;
       }
@@ -264,10 +271,12 @@ Result<std::unique_ptr<onnx::ModelProto>> ReadOnnx(ByteSpan bytes) {
   return model;
 }
 
-Result<int> DefaultOpset(const onnx::ModelProto& model) {
+bool IsDefaultDomain(const std::string& domain) { return domain.empty() || domain == "ai.onnx"; }
+
+Result<int> DefaultOpset(const OpsetImports& imports) {
   std::int64_t opset = 0;
-  for (const onnx::OperatorSetIdProto& entry : model.opset_import()) {
-    if (!entry.domain().empty() && entry.domain() != "ai.onnx") continue;
+  for (const onnx::OperatorSetIdProto& entry : imports) {
+    if (!IsDefaultDomain(entry.domain())) continue;
     if (opset != 0) return InvalidInput("the model imports the default operator set twice");
     opset = entry.version();
     if (opset < kOpsetMin || opset > kOpsetMax) {
@@ -276,8 +285,11 @@ Result<int> DefaultOpset(const onnx::ModelProto& model) {
                          "; export it again with one of these");
     }
   }
-  if (opset == 0) return InvalidInput("the model does not say which opset it uses");
-  return static_cast<int>(opset);
+  if (opset != 0) return static_cast<int>(opset);
+  for (const onnx::OperatorSetIdProto& entry : imports) {
+    if (entry.domain() == kTrainingDomain) return kOpsetMax;  // a step of an optimiser, alone
+  }
+  return InvalidInput("the model does not say which opset it uses");
 }
 
 Result<ElementType> ElementOf(std::int32_t onnx_type) {

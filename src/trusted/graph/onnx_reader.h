@@ -13,12 +13,21 @@
 
 namespace anchorhold::graph {
 
-// Parses the model and refuses what this version does not read: training_info, local functions,
-// sparse initializers, more nodes than limits::kGraphNodesMax. kInvalidInput if it is not ONNX.
+// Parses the model and refuses what this version does not read: training_info, overloaded
+// functions, sparse initializers, more nodes than limits::kGraphNodesMax, those of functions and
+// subgraphs included. kInvalidInput if it is not ONNX.
 Result<std::unique_ptr<onnx::ModelProto>> ReadOnnx(ByteSpan bytes);
 
-// The version of the default operator set. kUnsupported outside [kOpsetMin, kOpsetMax].
-Result<int> DefaultOpset(const onnx::ModelProto& model);
+// Whether `domain` is that of ONNX's own operators: "" or "ai.onnx".
+bool IsDefaultDomain(const std::string& domain);
+
+// The version of the default operator set that a model or a function imports. kUnsupported outside
+// [kOpsetMin, kOpsetMax], kInvalidInput if there is none, or more than one.
+using OpsetImports = google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>;
+Result<int> DefaultOpset(const OpsetImports& imports);
+inline Result<int> DefaultOpset(const onnx::ModelProto& model) {
+  return DefaultOpset(model.opset_import());
+}
 
 // The element type of ONNX's number for it. kUnsupported for strings, complex and packed numbers.
 Result<ElementType> ElementOf(std::int32_t onnx_type);

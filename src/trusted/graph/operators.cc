@@ -4,8 +4,8 @@ namespace anchorhold::graph {
 
 const OperatorDefinition* FindOperator(std::string_view name, int opset) {
   for (const auto& family :
-       {LinearOperators(), ElementwiseOperators(), NormalisationOperators(), ReductionOperators(),
-        LayoutOperators(), ShapeOperators(), LogicOperators(), IndexingOperators(),
+       {LinearOperators(), ElementwiseOperators(), ActivationOperators(), NormalisationOperators(), ReductionOperators(),
+        LayoutOperators(), SlicingOperators(), ShapeOperators(), LogicOperators(), IndexingOperators(),
         OrderingOperators(), ConvolutionOperators(), PoolingOperators(), ImageOperators(),
         RecurrentOperators(), EinsumOperators(), AttentionOperators(), LossOperators(),
         RefusedOperators()}) {
@@ -15,6 +15,13 @@ const OperatorDefinition* FindOperator(std::string_view name, int opset) {
         return &definition;
       }
     }
+  }
+  return nullptr;
+}
+
+const OperatorDefinition* FindTrainingOperator(std::string_view name) {
+  for (const OperatorDefinition& definition : OptimizerOperators()) {
+    if (definition.name == name) return &definition;
   }
   return nullptr;
 }

@@ -27,15 +27,22 @@ struct OperatorDefinition {
   Status (*rule)(NodeContext& node);
 };
 
-// The definition of `name` in `opset`, or nullptr.
+// The definition of `name` in `opset` of the default domain, or in the training domain; or nullptr.
 const OperatorDefinition* FindOperator(std::string_view name, int opset);
+const OperatorDefinition* FindTrainingOperator(std::string_view name);
 
-// The families.
+// Optimiser steps, of the domain ai.onnx.preview.training (operators_optimizer.cc).
+inline constexpr std::string_view kTrainingDomain = "ai.onnx.preview.training";
+std::span<const OperatorDefinition> OptimizerOperators();
+
+// The families of the default domain.
 std::span<const OperatorDefinition> LinearOperators();
 std::span<const OperatorDefinition> ElementwiseOperators();
+std::span<const OperatorDefinition> ActivationOperators();
 std::span<const OperatorDefinition> NormalisationOperators();
 std::span<const OperatorDefinition> ReductionOperators();
 std::span<const OperatorDefinition> LayoutOperators();
+std::span<const OperatorDefinition> SlicingOperators();
 std::span<const OperatorDefinition> ShapeOperators();
 std::span<const OperatorDefinition> LogicOperators();
 std::span<const OperatorDefinition> IndexingOperators();

@@ -14,6 +14,7 @@ Result<ValueId> Scaled(NodeContext& node, ValueId value, float factor) {
 }
 
 Status Gemm(NodeContext& node) {
+  node.IgnoreAttribute("broadcast");  // opset 6: whether C may; the sum below tells
   AH_ASSIGN_OR_RETURN(const ValueId a, node.Tensor(0));
   AH_ASSIGN_OR_RETURN(const ValueId b, node.Tensor(1));
   AH_ASSIGN_OR_RETURN(const float alpha, node.Float("alpha", 1));

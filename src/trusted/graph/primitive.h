@@ -88,6 +88,9 @@ struct Primitive {
   // gradients: second derivatives are not taken.
   void (*gradient)(GradientScope& scope);
   Accepts accepts = Accepts::kReals;
+  // Whether the type rule says itself how the examples lie along the output's example axis
+  // (ValueType::outer). All others work on each place along it by itself, and keep it.
+  bool places_examples = false;
 
   template <typename T>
   void Run(const Call<T>& call) const;

@@ -29,7 +29,8 @@ void Unary(const Call<T>& call) {
 
 template <typename T>
 void ScaleForward(const Call<T>& call) {
-  kernels::Scale(call.real(0), Size(call), static_cast<T>(call.attributes.alpha), call.real_output());
+  kernels::Scale(call.real(0), Size(call), static_cast<T>(call.attributes.alpha),
+                 static_cast<T>(call.attributes.beta), call.real_output());
 }
 
 template <typename T>
@@ -45,6 +46,19 @@ void ClipForward(const Call<T>& call) {
 }
 
 template <typename T>
+void EluForward(const Call<T>& call) {
+  kernels::Elu(call.real(0), Size(call), static_cast<T>(call.attributes.alpha),
+               static_cast<T>(call.attributes.beta), call.real_output());
+}
+
+// mode: 0 by the error function, 1 by tanh.
+template <typename T>
+void GeluForward(const Call<T>& call) {
+  const auto kernel = call.attributes.mode == 0 ? &kernels::Gelu<T> : &kernels::GeluTanh<T>;
+  kernel(call.real(0), Size(call), call.real_output());
+}
+
+template <typename T>
 void LeakyReluGradForward(const Call<T>& call) {
   kernels::LeakyReluGrad(call.real(0), call.real(1), Size(call),
                          static_cast<T>(call.attributes.alpha), call.real_output());
@@ -52,9 +66,20 @@ void LeakyReluGradForward(const Call<T>& call) {
 
 template <typename T>
 void ClipGradForward(const Call<T>& call) {
-  kernels::ClipGrad(call.real(0), call.real(1), Size(call),
-                    static_cast<T>(call.attributes.alpha), static_cast<T>(call.attributes.beta),
-                    call.real_output());
+  kernels::ClipGrad(call.real(0), call.real(1), Size(call), static_cast<T>(call.attributes.alpha),
+                    static_cast<T>(call.attributes.beta), call.real_output());
+}
+
+template <typename T>
+void EluGradForward(const Call<T>& call) {
+  kernels::EluGrad(call.real(0), call.real(1), Size(call), static_cast<T>(call.attributes.alpha),
+                   static_cast<T>(call.attributes.beta), call.real_output());
+}
+
+template <typename T>
+void GeluGradForward(const Call<T>& call) {
+  const auto kernel = call.attributes.mode == 0 ? &kernels::GeluGrad<T> : &kernels::GeluTanhGrad<T>;
+  kernel(call.real(0), call.real(1), Size(call), call.real_output());
 }
 
 template <typename T, void (*kernel)(const T*, const T*, std::size_t, T*)>
@@ -77,7 +102,7 @@ void SqrtGradient(GradientScope& s) {
 }
 
 void ScaleGradient(GradientScope& s) {
-  s.Contribute(0, s.Emit(kScale, {s.gradient()}, s.attributes()));
+  s.Contribute(0, s.Emit(kScale, {s.gradient()}, {.alpha = s.attributes().alpha}));
 }
 
 void TanhGradient(GradientScope& s) {
@@ -94,6 +119,14 @@ void LeakyReluGradient(GradientScope& s) {
 
 void ClipGradient(GradientScope& s) {
   s.Contribute(0, s.Emit(kClipGrad, {s.input(0), s.gradient()}, s.attributes()));
+}
+
+void EluGradient(GradientScope& s) {
+  s.Contribute(0, s.Emit(kEluGrad, {s.input(0), s.gradient()}, s.attributes()));
+}
+
+void GeluGradient(GradientScope& s) {
+  s.Contribute(0, s.Emit(kGeluGrad, {s.input(0), s.gradient()}, s.attributes()));
 }
 
 }  // namespace
@@ -116,10 +149,17 @@ const Primitive kLeakyRelu = {"LeakyRelu", &SameType, &LeakyReluForward<float>,
                               &LeakyReluForward<double>, &LeakyReluGradient};
 const Primitive kClip = {"Clip", &SameType, &ClipForward<float>, &ClipForward<double>,
                          &ClipGradient};
+const Primitive kElu = {"Elu", &SameType, &EluForward<float>, &EluForward<double>, &EluGradient};
+const Primitive kGelu = {"Gelu", &SameType, &GeluForward<float>, &GeluForward<double>,
+                         &GeluGradient};
 const Primitive kLeakyReluGrad = {"LeakyReluGrad", &SameTypes, &LeakyReluGradForward<float>,
                                   &LeakyReluGradForward<double>, nullptr};
 const Primitive kClipGrad = {"ClipGrad", &SameTypes, &ClipGradForward<float>,
                              &ClipGradForward<double>, nullptr};
+const Primitive kEluGrad = {"EluGrad", &SameTypes, &EluGradForward<float>, &EluGradForward<double>,
+                            nullptr};
+const Primitive kGeluGrad = {"GeluGrad", &SameTypes, &GeluGradForward<float>,
+                             &GeluGradForward<double>, nullptr};
 const Primitive kSigmoidGrad = {"SigmoidGrad", &SameTypes,
                                 &Backward<float, kernels::SigmoidGrad<float>>,
                                 &Backward<double, kernels::SigmoidGrad<double>>, nullptr};

@@ -1,18 +1,19 @@
 // Reshape, Transpose, Concat, Slice, Pad: numbers move, none changes.
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 #include "shared/base/limits.h"
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/primitives.h"
+#include "trusted/kernels/convert.h"
 #include "trusted/kernels/strided.h"
 
 namespace anchorhold::graph::primitives {
 namespace {
 
-// The numbers of a value with example axis p lie as [before, B, m * after], before and after being
-// the products of the sizes around p. A target shape keeps the examples apart exactly if its own
-// example axis splits it the same way: then each example's numbers are still its own.
+// A target shape keeps the examples apart exactly if its own example axis cuts the numbers at the
+// same place: then each example's numbers are still its own (OuterAfterReshape).
 Result<ValueType> InferReshape(std::span<const ValueType> inputs, const Attributes& attributes) {
   const ValueType& in = inputs[0];
   ValueType out{attributes.dims, attributes.example_axis, in.element};
@@ -26,10 +27,9 @@ Result<ValueType> InferReshape(std::span<const ValueType> inputs, const Attribut
                           " loses the example axis, so examples would mix");
   }
   if (!in.has_examples()) return out;
-  const auto before = [](const ValueType& type) {
-    return ElementCount(std::span(type.shape).first(static_cast<std::size_t>(type.example_axis)));
-  };
-  if (before(in) != before(out)) {
+  out.outer = OuterAfterReshape(in, out);
+  if (out.outer == 0) {
+    out.outer = 1;
     return PrivacyRefused("reshaping " + FormatType(in) + " to " + FormatType(out) +
                           " interleaves the examples, so they would mix; transpose the example "
                           "axis to the front first");
@@ -84,6 +84,12 @@ Result<ValueType> InferConcat(std::span<const ValueType> inputs, const Attribute
     }
   }
   for (const ValueType& in : inputs.subspan(1)) {
+    if (in.has_examples() != out.has_examples() && in.rank() == out.rank()) {
+      return PrivacyRefused("joins " + FormatType(out) + " and " + FormatType(in) +
+                            ", of which one has no example axis, so an example's result would "
+                            "depend on its place in the batch; expand that one to the batch's size "
+                            "first");
+    }
     bool fits =
         in.rank() == out.rank() && in.example_axis == out.example_axis && in.element == out.element;
     for (std::size_t k = 0; fits && k < in.shape.size(); ++k) {
@@ -174,12 +180,18 @@ void SliceGradient(GradientScope& s) {
   s.Contribute(0, s.Emit(kPad, {s.gradient()}, std::move(pads)));
 }
 
+template <typename E>
+E PadNumber(double number) {
+  if constexpr (std::is_integral_v<E>) return kernels::ToInteger(number);
+  return static_cast<E>(number);
+}
+
 template <typename T, typename E>
 void PadForward(const Call<T>& call) {
   const Shape& x = call.input_types[0].shape;
   const Shape& y = call.output_type.shape;
   E* out = call.template out<E>();
-  std::fill_n(out, ElementCount(y), static_cast<E>(call.attributes.alpha));
+  std::fill_n(out, ElementCount(y), PadNumber<E>(call.attributes.alpha));
   kernels::IndexSpace space;
   std::int64_t offset = 0;
   std::array<std::int64_t, kernels::kRankMax> stride_x{};
@@ -233,7 +245,8 @@ const Primitive kReshape = {
     &ByElement<float, &ReshapeForward<float, float>, &ReshapeForward<float, std::int64_t>>,
     &ByElement<double, &ReshapeForward<double, double>, &ReshapeForward<double, std::int64_t>>,
     &ReshapeGradient,
-    Accepts::kAny};
+    Accepts::kAny,
+    true};
 const Primitive kTranspose = {
     "Transpose",
     &InferTranspose,

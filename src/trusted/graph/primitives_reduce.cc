@@ -3,6 +3,7 @@
 
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/broadcasting.h"
+#include "trusted/graph/integers.h"
 #include "trusted/graph/primitives.h"
 #include "trusted/kernels/strided.h"
 
@@ -13,9 +14,8 @@ Result<ValueType> InferSumOver(std::span<const ValueType> inputs, const Attribut
   ValueType out = inputs[0];
   for (const std::int64_t axis : attributes.dims) {
     if (axis == out.example_axis) {
-      return PrivacyRefused("axis " + std::to_string(axis) + " of " + FormatType(out) +
-                            " is the example axis, and reducing it would mix examples; reduce the "
-                            "other axes only");
+      return PrivacyRefused("reduces the example axis of " + FormatType(out) +
+                            ", so examples would mix; reduce the other axes only");
     }
     out.shape[static_cast<std::size_t>(axis)] = 1;
   }
@@ -28,7 +28,11 @@ void SumOverForward(const Call<T>& call) {
   const Shape& y = call.output_type.shape;
   // The strides of y as it would broadcast to x: 0 along the summed axes.
   const kernels::IndexSpace space = kernels::Broadcast(x, y, x);
-  kernels::SumStrided(space, call.template in<E>(0), call.template out<E>(), ElementCount(y));
+  const std::size_t size = ElementCount(y);
+  kernels::SumStrided(space, call.template in<E>(0), call.template out<E>(), size);
+  if (call.output_type.is_real()) return;
+  std::int64_t* sums = call.integer_output();
+  for (std::size_t i = 0; i < size; ++i) sums[i] = WrapInteger(sums[i], call.output_type.element);
 }
 
 void SumOverGradient(GradientScope& s) {

@@ -45,20 +45,20 @@ Result<Partial> ReadTarget(const ValueType& in, const ReshapeTarget& target) {
   return partial;
 }
 
-// A target of numbers alone, for an input whose batch size is declared as the number `batch`.
+// A target of numbers alone, for an input whose batch size is declared as the number `batch`. The
+// axis that begins where the examples do is theirs, or else one that also takes in what lies before
+// them.
 Status PlaceDeclaredBatch(const ValueType& in, std::int64_t batch, Partial& partial) {
-  if (batch > 0) {
-    const std::size_t before =
-        ElementCount(std::span(in.shape).first(static_cast<std::size_t>(in.example_axis)));
-    std::size_t passed = 1;
-    for (std::size_t k = 0; k < partial.type.shape.size(); ++k) {
-      std::int64_t& size = partial.type.shape[k];
-      if (passed == before && size % batch == 0) {
-        size /= batch;
-        partial.type.example_axis = static_cast<int>(k);
-        return Ok();
-      }
-      passed *= static_cast<std::size_t>(size);
+  ValueType& to = partial.type;
+  for (const bool takes_in : {false, true}) {
+    for (std::size_t k = 0; batch > 0 && k < to.shape.size(); ++k) {
+      if (to.shape[k] % batch != 0) continue;
+      to.shape[k] /= batch;
+      to.example_axis = static_cast<int>(k);
+      const std::int64_t outer = OuterAfterReshape(in, to);
+      if (outer == 1 || (takes_in && outer != 0)) return Ok();
+      to.shape[k] *= batch;
+      to.example_axis = kNoExampleAxis;
     }
   }
   return PrivacyRefused("the target shape " + FormatShape(partial.type.shape) + " of " +
@@ -104,9 +104,12 @@ Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& targe
 Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to) {
   const ValueType in = node.Type(value);
   to.element = in.element;
+  if (in.has_examples() && to.has_examples()) {
+    to.outer = std::max<std::int64_t>(1, OuterAfterReshape(in, to));
+  }
   if (in == to) return value;
   if (in.has_examples() && to.has_examples() && in.example_axis != to.example_axis &&
-      to.multiplicity() > in.multiplicity()) {
+      to.multiplicity() / to.outer > in.multiplicity() / in.outer) {
     return PrivacyRefused("reshaping " + FormatType(in) + " to " + FormatType(to) +
                           " makes features of the batch axis, so examples would mix" + kRemedy);
   }
@@ -134,6 +137,29 @@ Result<ValueId> DropAxes(NodeContext& node, ValueId value, const std::vector<int
     }
   }
   return EmitReshape(node, value, to);
+}
+
+Result<ValueId> BroadcastValue(NodeContext& node, ValueId value, const ValueType& to) {
+  const ValueType in = node.Type(value);
+  if (in.shape == to.shape && in.example_axis == to.example_axis) return value;
+  return node.Emit(primitives::kBroadcastTo, {value},
+                   {.dims = to.shape, .example_axis = to.example_axis});
+}
+
+Result<ValueId> GatherAlong(NodeContext& node, ValueId value, int axis,
+                            std::vector<std::int64_t> places) {
+  const auto count = static_cast<std::int64_t>(places.size());
+  AH_ASSIGN_OR_RETURN(const ValueId indices,
+                      node.builder().AddIntegers({count}, std::move(places)));
+  return node.Emit(primitives::kGather, {value, indices}, {.axis = axis});
+}
+
+Result<std::int64_t> CheckIndex(std::int64_t index, std::int64_t size) {
+  if (index < -size || index >= size) {
+    return InvalidInput("index " + std::to_string(index) + " is out of range: the axis has size " +
+                        std::to_string(size));
+  }
+  return index < 0 ? index + size : index;
 }
 
 }  // namespace anchorhold::graph

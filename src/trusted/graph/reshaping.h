@@ -16,11 +16,23 @@ struct ReshapeTarget {
 };
 Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& target);
 
-// The value with another shape. Features may be folded into the example axis ([B, S, d] to
-// [B * S, d]) if the axis stays where it is; moved elsewhere, it would be an axis of features.
+// The value with another shape. Axes may be folded into the example axis, those after it
+// ([B, S, d] to [B * S, d]) and those before it ([S, B, d] to [S * B, d]), and unfolded again. An
+// axis that takes in features and moves away from its place would be one of features: refused.
 Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to);
 
 // The value without its axes at `axes`, which have size 1 and are not the example axis.
 Result<ValueId> DropAxes(NodeContext& node, ValueId value, const std::vector<int>& axes);
+
+// The value repeated to another shape, by broadcasting; `to` may give an axis of size 1 to the
+// examples.
+Result<ValueId> BroadcastValue(NodeContext& node, ValueId value, const ValueType& to);
+
+// The value's numbers at these places of an axis.
+Result<ValueId> GatherAlong(NodeContext& node, ValueId value, int axis,
+                            std::vector<std::int64_t> places);
+
+// A place in [0, size) from one that may count from the end. kInvalidInput if it is out of range.
+Result<std::int64_t> CheckIndex(std::int64_t index, std::int64_t size);
 
 }  // namespace anchorhold::graph

@@ -27,6 +27,17 @@ std::size_t ElementCount(std::span<const std::int64_t> shape) {
   return count;
 }
 
+std::int64_t OuterAfterReshape(const ValueType& in, const ValueType& to) {
+  const auto before = [](const ValueType& type) {
+    const std::span<const std::int64_t> shape = type.shape;
+    return ElementCount(shape.first(static_cast<std::size_t>(type.example_axis)));
+  };
+  const std::size_t cut = before(in) * static_cast<std::size_t>(in.outer);
+  if (cut % before(to) != 0) return 0;
+  const auto outer = static_cast<std::int64_t>(cut / before(to));
+  return to.multiplicity() % outer == 0 ? outer : 0;
+}
+
 const char* ElementName(ElementType element) {
   static constexpr const char* kNames[] = {"float32", "float16", "bfloat16", "float64", "int64",
                                            "int32",   "int16",   "int8",     "uint64",  "uint32",
@@ -53,7 +64,9 @@ std::string FormatType(const ValueType& type) {
     if (k != type.example_axis) {
       text += std::to_string(size);
     } else {
-      text += size == 1 ? "example" : "example*" + std::to_string(size);
+      if (type.outer != 1) text += std::to_string(type.outer) + "*";
+      const std::int64_t inner = size / type.outer;
+      text += inner == 1 ? "example" : "example*" + std::to_string(inner);
     }
   }
   return text + " " + ElementName(type.element);

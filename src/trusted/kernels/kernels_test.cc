@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "trusted/kernels/binary.h"
 #include "trusted/kernels/elementwise.h"
 #include "trusted/kernels/float_mode.h"
 #include "trusted/kernels/matmul.h"

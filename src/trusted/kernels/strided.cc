@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/check.h"
+#include "trusted/kernels/walk.h"
 
 namespace anchorhold::kernels {
 namespace {
@@ -19,61 +20,6 @@ std::array<std::int64_t, kRankMax> BroadcastStrides(Dims shape, Dims out) {
     stride *= shape[k];
   }
   return strides;
-}
-
-// Calls inner(a, b, index, n, stride_a, stride_b) for each innermost run; `index` counts the points
-// before the run in row-major order.
-template <typename Inner>
-void Walk(const IndexSpace& space, Inner inner) {
-  if (space.rank == 0) {
-    inner(std::int64_t{0}, std::int64_t{0}, std::int64_t{0}, std::int64_t{1}, std::int64_t{0},
-          std::int64_t{0});
-    return;
-  }
-  const std::size_t last = space.rank - 1;
-  std::array<std::int64_t, kRankMax> i{};
-  std::int64_t a = 0;
-  std::int64_t b = 0;
-  std::int64_t index = 0;
-  while (true) {
-    inner(a, b, index, space.dims[last], space.a[last], space.b[last]);
-    index += space.dims[last];
-    std::size_t k = last;
-    while (k-- > 0) {
-      a += space.a[k];
-      b += space.b[k];
-      if (++i[k] < space.dims[k]) break;
-      a -= space.a[k] * space.dims[k];
-      b -= space.b[k] * space.dims[k];
-      i[k] = 0;
-    }
-    if (k == static_cast<std::size_t>(-1)) return;
-  }
-}
-
-template <typename T, typename F>
-void BinaryRun(const T* a, const T* b, T* y, std::int64_t n, std::int64_t stride_a,
-               std::int64_t stride_b, F f) {
-  // The common cases as loops of their own, which the compiler vectorises.
-  if (stride_a == 1 && stride_b == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
-  } else if (stride_a == 1 && stride_b == 0) {
-    const T right = *b;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], right);
-  } else if (stride_a == 0 && stride_b == 1) {
-    const T left = *a;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(left, b[i]);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i * stride_a], b[i * stride_b]);
-  }
-}
-
-template <typename T, typename F>
-void BinaryWalk(const IndexSpace& space, const T* a, const T* b, T* y, F f) {
-  Walk(space, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t index, std::int64_t n,
-                  std::int64_t stride_a, std::int64_t stride_b) {
-    BinaryRun(a + at_a, b + at_b, y + index, n, stride_a, stride_b, f);
-  });
 }
 
 // Sum of x[0], x[stride], ... in 8 lanes.
@@ -139,49 +85,6 @@ IndexSpace Permute(Dims x, Dims permutation) {
 }
 
 template <typename T>
-void Binary(BinaryOp op, const IndexSpace& space, const T* a, const T* b, T* y) {
-  switch (op) {
-    case BinaryOp::kAdd:
-      return BinaryWalk(space, a, b, y, [](T l, T r) { return l + r; });
-    case BinaryOp::kSub:
-      return BinaryWalk(space, a, b, y, [](T l, T r) { return l - r; });
-    case BinaryOp::kMul:
-      return BinaryWalk(space, a, b, y, [](T l, T r) { return l * r; });
-    case BinaryOp::kDiv:
-      return BinaryWalk(space, a, b, y, [](T l, T r) { return l / r; });
-  }
-}
-
-namespace {
-
-// Integers wrap, as two's complement does; a division by zero gives 0 (ONNX leaves it open, and a
-// private value must not stop the program).
-std::int64_t Wrap(std::uint64_t x) { return static_cast<std::int64_t>(x); }
-std::uint64_t Bits(std::int64_t x) { return static_cast<std::uint64_t>(x); }
-std::int64_t Quotient(std::int64_t a, std::int64_t b) {
-  if (b == 0) return 0;
-  return b == -1 ? Wrap(0 - Bits(a)) : a / b;
-}
-
-}  // namespace
-
-template <>
-void Binary(BinaryOp op, const IndexSpace& space, const std::int64_t* a, const std::int64_t* b,
-            std::int64_t* y) {
-  using I = std::int64_t;
-  switch (op) {
-    case BinaryOp::kAdd:
-      return BinaryWalk(space, a, b, y, [](I l, I r) { return Wrap(Bits(l) + Bits(r)); });
-    case BinaryOp::kSub:
-      return BinaryWalk(space, a, b, y, [](I l, I r) { return Wrap(Bits(l) - Bits(r)); });
-    case BinaryOp::kMul:
-      return BinaryWalk(space, a, b, y, [](I l, I r) { return Wrap(Bits(l) * Bits(r)); });
-    case BinaryOp::kDiv:
-      return BinaryWalk(space, a, b, y, &Quotient);
-  }
-}
-
-template <typename T>
 void CopyStrided(const IndexSpace& space, const T* x, T* y) {
   Walk(space, [&](std::int64_t from, std::int64_t to, std::int64_t, std::int64_t n,
                   std::int64_t stride_x, std::int64_t stride_y) {
@@ -212,9 +115,8 @@ void SumStrided(const IndexSpace& space, const T* x, T* y, std::size_t y_size) {
   });
 }
 
-#define AH_INSTANTIATE(T)                                                    \
-  template void Binary(BinaryOp, const IndexSpace&, const T*, const T*, T*); \
-  template void CopyStrided(const IndexSpace&, const T*, T*);                \
+#define AH_INSTANTIATE(T)                                     \
+  template void CopyStrided(const IndexSpace&, const T*, T*); \
   template void SumStrided(const IndexSpace&, const T*, T*, std::size_t);
 
 AH_INSTANTIATE(float)
@@ -230,7 +132,8 @@ void SumStrided(const IndexSpace& space, const std::int64_t* x, std::int64_t* y,
                   std::int64_t stride_x, std::int64_t stride_y) {
     for (std::int64_t i = 0; i < n; ++i) {
       std::int64_t& sum = y[to + i * stride_y];
-      sum = Wrap(Bits(sum) + Bits(x[from + i * stride_x]));
+      sum = static_cast<std::int64_t>(static_cast<std::uint64_t>(sum) +
+                                      static_cast<std::uint64_t>(x[from + i * stride_x]));
     }
   });
 }

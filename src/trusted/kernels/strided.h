@@ -2,7 +2,6 @@
 // by its own strides: operand[offset(i)], offset(i) = sum_k i_k stride_k. A stride of 0 repeats the
 // operand along that axis (broadcasting), or sums into it (reduction).
 //
-//   Binary       y[i] = a[i] op b[i]             y contiguous
 //   CopyStrided  y[i] = x[i]                     y contiguous; transposes, broadcasts, slices
 //   SumStrided   y[i] = sum of x over the axes where y's stride is 0; x contiguous
 //
@@ -41,11 +40,7 @@ IndexSpace Broadcast(Dims a, Dims b, Dims out);
 // are x's, strides b are y's.
 IndexSpace Permute(Dims x, Dims permutation);
 
-enum class BinaryOp { kAdd, kSub, kMul, kDiv };
-
-// T is float, double or int64, here and below. Integers wrap; an integer divided by 0 is 0.
-template <typename T>
-void Binary(BinaryOp op, const IndexSpace& space, const T* a, const T* b, T* y);
+// T is float, double or int64 below; integers wrap.
 
 // y[space.b] = x[space.a]
 template <typename T>
@@ -55,9 +50,6 @@ void CopyStrided(const IndexSpace& space, const T* x, T* y);
 template <typename T>
 void SumStrided(const IndexSpace& space, const T* x, T* y, std::size_t y_size);
 
-template <>
-void Binary(BinaryOp op, const IndexSpace& space, const std::int64_t* a, const std::int64_t* b,
-            std::int64_t* y);
 template <>
 void SumStrided(const IndexSpace& space, const std::int64_t* x, std::int64_t* y,
                 std::size_t y_size);

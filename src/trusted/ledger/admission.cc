@@ -11,6 +11,9 @@ namespace anchorhold::ledger {
 namespace {
 
 constexpr std::size_t kTermTextBytesMax = 64;
+constexpr int kTermWeightsMax = 1024;
+constexpr int kFrozenPatternsMax = 64;
+constexpr std::size_t kFrozenPatternBytesMax = 256;
 // The stated epsilon may differ from the accountant's by the rounding of a decimal's way through a
 // message; budgets are compared with the accountant's own figure.
 constexpr double kStatedEpsilonSlack = 1e-9;
@@ -46,9 +49,32 @@ Status CheckText(const std::string& text, const char* name) {
                       " of [a-z0-9-]");
 }
 
+// An entry and its receipt stay small, and protobuf reads back what it has written.
+Status CheckTermLists(const wire::proto::TrainingTerms& terms) {
+  if (terms.has_schedule()) AH_RETURN_IF_ERROR(CheckText(terms.schedule().kind(), "schedule"));
+  if (terms.loss_options().class_weights_size() > kTermWeightsMax ||
+      terms.loss_options().positive_weights_size() > kTermWeightsMax) {
+    return LimitExceeded("a job's loss may have at most " + std::to_string(kTermWeightsMax) +
+                         " weights");
+  }
+  if (terms.frozen_size() > kFrozenPatternsMax) {
+    return LimitExceeded("a job may have at most " + std::to_string(kFrozenPatternsMax) +
+                         " patterns of frozen parameters");
+  }
+  for (const std::string& pattern : terms.frozen()) {
+    const bool printable =
+        std::all_of(pattern.begin(), pattern.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    if (printable && !pattern.empty() && pattern.size() <= kFrozenPatternBytesMax) continue;
+    return InvalidInput("a pattern of frozen parameters must have 1 to " +
+                        std::to_string(kFrozenPatternBytesMax) + " printable ASCII characters");
+  }
+  return Ok();
+}
+
 Status CheckTerms(const wire::proto::TrainingTerms& terms) {
   AH_RETURN_IF_ERROR(CheckText(terms.loss(), "loss"));
   AH_RETURN_IF_ERROR(CheckText(terms.optimizer(), "optimizer"));
+  AH_RETURN_IF_ERROR(CheckTermLists(terms));
   AH_RETURN_IF_ERROR(CheckPositive(terms.learning_rate(), "learning rate"));
   AH_RETURN_IF_ERROR(CheckPositive(terms.max_grad_norm(), "max grad norm"));
   if (!(terms.momentum() >= 0 && terms.momentum() < 1)) {

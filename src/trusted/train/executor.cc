@@ -19,13 +19,15 @@ namespace anchorhold::train {
 // The programs are shared between clones; the memory that they run in is each executor's own.
 class Executor::Plan {
  public:
-  static Result<std::unique_ptr<Plan>> Make(const graph::Model& model, std::optional<Loss> loss);
+  static Result<std::unique_ptr<Plan>> Make(const graph::Model& model, const LossOptions* loss);
   std::unique_ptr<Plan> Clone() const { return std::unique_ptr<Plan>(new Plan(shared_)); }
 
   void Infer(std::span<const float> parameters, std::span<const float> input,
              std::span<float> output);
   float LossAndGradient(std::span<const float> parameters, std::span<const float> input,
                         const Label& label, std::span<float> gradient);
+  float LossAndPrediction(std::span<const float> parameters, std::span<const float> input,
+                          const Label& label, std::span<float> prediction);
 
   struct Shared {
     std::size_t parameter_count = 0;
@@ -38,7 +40,7 @@ class Executor::Plan {
     std::vector<Input> inputs;
     Program<float> inference;
     std::optional<Program<float>> training;
-    Loss loss = Loss::kMeanSquaredError;  // meaningful with `training`
+    LossOptions loss = Loss::kMeanSquaredError;  // meaningful with `training`
   };
   const Shared& shared() const { return *shared_; }
 
@@ -67,7 +69,7 @@ class Executor::Plan {
 };
 
 Result<std::unique_ptr<Executor::Plan>> Executor::Plan::Make(const graph::Model& model,
-                                                             std::optional<Loss> loss) {
+                                                             const LossOptions* loss) {
   auto shared = std::make_shared<Shared>();
   shared->parameter_count = model.parameter_count();
   shared->input_width = model.input_width();
@@ -81,7 +83,7 @@ Result<std::unique_ptr<Executor::Plan>> Executor::Plan::Make(const graph::Model&
   AH_ASSIGN_OR_RETURN(
       shared->inference,
       Program<float>::Make(graph, {graph->outputs()[0], graph::kNoValue, {}}, offsets));
-  if (loss.has_value()) {
+  if (loss != nullptr) {
     AH_ASSIGN_OR_RETURN(TrainingGoal training, MakeTrainingGoal(model, *loss));
     AH_ASSIGN_OR_RETURN(shared->training,
                         Program<float>::Make(std::move(training.graph), training.goal, offsets));
@@ -134,18 +136,35 @@ float Executor::Plan::LossAndGradient(std::span<const float> parameters,
   return loss;
 }
 
+float Executor::Plan::LossAndPrediction(std::span<const float> parameters,
+                                        std::span<const float> input, const Label& label,
+                                        std::span<float> prediction) {
+  AH_CHECK(shared_->training.has_value());
+  AH_CHECK(parameters.size() == shared_->parameter_count);
+  AH_CHECK(input.size() == shared_->input_width);
+  const Program<float>& program = *shared_->training;
+  ReadRow(input);
+  const Program<float>::Memory memory{parameters.data(), inputs_.data(), nullptr, arena_.data(),
+                                      scratch_.data()};
+  program.Forward(memory);
+  const std::span<const float> result = program.Output(memory);
+  AH_CHECK(result.size() == prediction.size());
+  std::copy(result.begin(), result.end(), prediction.begin());
+  return LossAndSeed(shared_->loss, result, label, program.Seed(memory));
+}
+
 Executor::Executor(std::unique_ptr<Plan> plan) : plan_(std::move(plan)) {}
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
 Executor& Executor::operator=(Executor&&) noexcept = default;
 
 Result<Executor> Executor::ForInference(const graph::Model& model) {
-  AH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan, Plan::Make(model, std::nullopt));
+  AH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan, Plan::Make(model, nullptr));
   return Executor(std::move(plan));
 }
 
-Result<Executor> Executor::ForTraining(const graph::Model& model, Loss loss) {
-  AH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan, Plan::Make(model, loss));
+Result<Executor> Executor::ForTraining(const graph::Model& model, const LossOptions& loss) {
+  AH_ASSIGN_OR_RETURN(std::unique_ptr<Plan> plan, Plan::Make(model, &loss));
   return Executor(std::move(plan));
 }
 
@@ -160,21 +179,39 @@ void Executor::Infer(std::span<const float> parameters, std::span<const float> i
   plan_->Infer(parameters, input, output);
 }
 
+namespace {
+
+std::span<const float> FeaturesOf(const ExampleSet& examples, std::size_t row) {
+  AH_CHECK(row < examples.rows);
+  return std::span(examples.features).subspan(row * examples.feature_width, examples.feature_width);
+}
+
+// Binary cross-entropy reads targets where the examples have no classes.
+Label LabelOf(Loss loss, const ExampleSet& examples, std::size_t row) {
+  Label label;
+  if (IsRegression(loss) || (!NeedsClasses(loss) && examples.classes.empty())) {
+    label.targets =
+        std::span(examples.targets).subspan(row * examples.target_width, examples.target_width);
+  } else {
+    AH_CHECK((row + 1) * examples.class_width <= examples.classes.size());
+    label.classes =
+        std::span(examples.classes).subspan(row * examples.class_width, examples.class_width);
+  }
+  return label;
+}
+
+}  // namespace
+
 float Executor::LossAndGradient(std::span<const float> parameters, const ExampleSet& examples,
                                 std::size_t row, std::span<float> gradient) {
-  AH_CHECK(row < examples.rows);
-  const auto row_of = [row](const std::vector<float>& values, std::size_t width) {
-    return std::span(values).subspan(row * width, width);
-  };
-  Label label;
-  if (plan_->shared().loss == Loss::kMeanSquaredError) {
-    label.targets = row_of(examples.targets, examples.target_width);
-  } else {
-    AH_CHECK(row < examples.classes.size());
-    label.class_index = examples.classes[row];
-  }
-  return plan_->LossAndGradient(parameters, row_of(examples.features, examples.feature_width),
-                                label, gradient);
+  return plan_->LossAndGradient(parameters, FeaturesOf(examples, row),
+                                LabelOf(plan_->shared().loss.kind, examples, row), gradient);
+}
+
+float Executor::LossAndPrediction(std::span<const float> parameters, const ExampleSet& examples,
+                                  std::size_t row, std::span<float> prediction) {
+  return plan_->LossAndPrediction(parameters, FeaturesOf(examples, row),
+                                  LabelOf(plan_->shared().loss.kind, examples, row), prediction);
 }
 
 }  // namespace anchorhold::train

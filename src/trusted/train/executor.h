@@ -20,7 +20,7 @@ class Executor {
   // Forward only. kUnsupported or kInvalidInput if the model cannot be run.
   static Result<Executor> ForInference(const graph::Model& model);
   // Forward and backward. The output's shape must suit the loss (kInvalidInput, naming both).
-  static Result<Executor> ForTraining(const graph::Model& model, Loss loss);
+  static Result<Executor> ForTraining(const graph::Model& model, const LossOptions& loss);
   ~Executor();
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;
@@ -42,6 +42,12 @@ class Executor {
   float LossAndGradient(std::span<const float> parameters, const ExampleSet& examples,
                         std::size_t row, std::span<float> gradient);
 
+  // The same loss without a gradient, and the prediction that it was computed from: the model's
+  // output, or its logits where the loss starts from those (loss.h). `prediction` has
+  // output_width() places. Precondition: made by ForTraining.
+  float LossAndPrediction(std::span<const float> parameters, const ExampleSet& examples,
+                          std::size_t row, std::span<float> prediction);
+
  private:
   class Plan;
   explicit Executor(std::unique_ptr<Plan> plan);
@@ -50,6 +56,6 @@ class Executor {
 
 // The first reason why `examples` cannot be fed to `model` under `loss`, naming shapes and columns,
 // never values: feature width against the input, missing or unexpected labels.
-Status CheckFits(const graph::Model& model, Loss loss, const ExampleSet& examples);
+Status CheckFits(const graph::Model& model, const LossOptions& loss, const ExampleSet& examples);
 
 }  // namespace anchorhold::train

@@ -16,7 +16,8 @@ namespace {
 using graph::ElementCount;
 
 // The value that the loss starts from.
-graph::ValueId LossInput(const graph::Graph& graph, Loss loss) {
+graph::ValueId LossInput(const graph::Graph& graph, const graph::Shape& shape_of_output,
+                         Loss loss) {
   namespace primitives = graph::primitives;
   const graph::ValueId output = graph.outputs()[0];
   const graph::Node* node = graph.producer(output);
@@ -29,10 +30,13 @@ graph::ValueId LossInput(const graph::Graph& graph, Loss loss) {
     return node->inputs[0];
   }
   if (loss == Loss::kCrossEntropy && node->primitive == &primitives::kSoftmax) {
+    // Along the axis of the classes, which are then next to each other, as in the output; not, say,
+    // along one of size 1.
     const graph::Shape& shape = graph.type(node->inputs[0]).shape;
     const auto axis = static_cast<std::size_t>(node->attributes.axis);
-    // Along an axis that holds all classes; not, say, along one of size 1.
-    if (static_cast<std::size_t>(shape[axis]) == ElementCount(shape)) return node->inputs[0];
+    const std::size_t after = ElementCount(std::span(shape).subspan(axis + 1));
+    const bool classes = static_cast<std::size_t>(shape[axis]) == ClassCount(shape_of_output);
+    if (classes && after == 1) return node->inputs[0];
   }
   return output;
 }
@@ -56,49 +60,90 @@ Status CheckFeatures(const graph::Model& model, const ExampleSet& examples) {
       std::to_string(examples.feature_width) + " feature columns");
 }
 
-Status CheckTargets(const graph::Port& output, const ExampleSet& examples) {
+Status CheckTargets(const graph::Port& output, Loss loss, const ExampleSet& examples) {
   const std::size_t width = ElementCount(output.shape);
+  if (!IsRegression(loss) && !examples.classes.empty()) {
+    return InvalidInput(
+        "the model's output " + graph::Quoted(output.name) + " has " + std::to_string(width) +
+        " numbers, which are as many labels under the loss " + std::string(LossName(loss)) +
+        ", but the data has class labels; use cross-entropy for several classes");
+  }
   if (examples.target_width == 0 || examples.targets.size() != examples.rows * width) {
-    return InvalidInput("the loss mse needs " + std::to_string(width) +
-                        " target columns, as many as the model's output " +
+    return InvalidInput("the loss " + std::string(LossName(loss)) + " needs " +
+                        std::to_string(width) + " target columns, as many as the model's output " +
                         graph::Quoted(output.name) + " has numbers, but the data has " +
                         std::to_string(examples.target_width));
+  }
+  if (IsRegression(loss)) return Ok();
+  for (const float target : examples.targets) {
+    if (target == 0.0F || target == 1.0F) continue;
+    return InvalidInput("the data has a target that is neither 0 nor 1, as the loss " +
+                        std::string(LossName(loss)) + " needs");
   }
   return Ok();
 }
 
-Status CheckClasses(const graph::Port& output, Loss loss, const ExampleSet& examples) {
-  if (examples.classes.size() != examples.rows) {
-    return InvalidInput("the loss " + std::string(LossName(loss)) +
+Status CheckClasses(const graph::Port& output, const LossOptions& loss,
+                    const ExampleSet& examples) {
+  const std::string name(LossName(loss.kind));
+  const bool binary = loss.kind == Loss::kBinaryCrossEntropy;
+  const std::size_t classes = binary ? 2 : ClassCount(output.shape);
+  const std::size_t positions = binary ? 1 : ElementCount(output.shape) / classes;
+  if (examples.classes.size() != examples.rows * examples.class_width || examples.classes.empty()) {
+    return InvalidInput("the loss " + name +
                         " needs a class label for each row, but the data has none (its schema "
                         "declares no label of classes)");
   }
-  const bool binary = loss == Loss::kBinaryCrossEntropy;
-  const std::size_t classes = binary ? 2 : ElementCount(output.shape);
+  if (examples.class_width != positions) {
+    return InvalidInput("the model's output " + graph::Quoted(output.name) + " has " +
+                        std::to_string(positions) + " positions an example, and the data has " +
+                        std::to_string(examples.class_width) + " class labels a row");
+  }
   for (const std::int64_t label : examples.classes) {
+    if (label == loss.ignore_index) continue;
     if (label >= 0 && static_cast<std::uint64_t>(label) < classes) continue;
     return InvalidInput("the data has a class label outside the " + std::to_string(classes) +
                         " classes of the model's output " + graph::Quoted(output.name) +
-                        " under the loss " + std::string(LossName(loss)) + "; labels count from 0");
+                        " under the loss " + name + "; labels count from 0");
   }
   return Ok();
+}
+
+Error WrongCount(const char* weights, std::size_t given, const graph::Port& output,
+                 std::size_t wanted) {
+  return InvalidInput("there are " + std::to_string(given) + " " + weights +
+                      ", but the model's output " + graph::Quoted(output.name) + " has " +
+                      std::to_string(wanted) + "; give one each");
+}
+
+// Axes that do not have size 1.
+std::ptrdiff_t LongAxes(const graph::Shape& shape) {
+  return std::count_if(shape.begin(), shape.end(), [](std::int64_t size) { return size != 1; });
 }
 
 }  // namespace
 
-Status CheckOutput(const graph::Model& model, Loss loss) {
+std::size_t ClassCount(const graph::Shape& shape) {
+  return LongAxes(shape) <= 1 ? ElementCount(shape) : static_cast<std::size_t>(shape.back());
+}
+
+Status CheckOutput(const graph::Model& model, const LossOptions& loss) {
+  AH_RETURN_IF_ERROR(ValidateLoss(loss));
   const graph::Port& output = model.outputs()[0];
   const std::size_t width = ElementCount(output.shape);
-  if (loss == Loss::kBinaryCrossEntropy && width != 1) {
-    return Unfit(output, loss, "a single number; use cross-entropy for several classes");
+  const std::size_t positive_weights = loss.positive_weights.size();
+  if (positive_weights > 1 && positive_weights != width) {
+    return WrongCount("weights of positive labels", positive_weights, output, width);
   }
-  if (loss == Loss::kCrossEntropy) {
-    if (width < 2) {
-      return Unfit(output, loss, "two classes or more; use binary-cross-entropy for one number");
-    }
-    const auto long_axes = std::count_if(output.shape.begin(), output.shape.end(),
-                                         [](std::int64_t size) { return size != 1; });
-    if (long_axes != 1) return Unfit(output, loss, "one axis, of classes");
+  if (loss.kind != Loss::kCrossEntropy) return Ok();
+  const std::size_t classes = ClassCount(output.shape);
+  if (classes < 2) {
+    return Unfit(output, loss.kind,
+                 width < 2 ? "two classes or more; use binary-cross-entropy for one number"
+                           : "its last axis to be of two classes or more");
+  }
+  if (!loss.class_weights.empty() && loss.class_weights.size() != classes) {
+    return WrongCount("class weights", loss.class_weights.size(), output, classes);
   }
   return Ok();
 }
@@ -111,9 +156,9 @@ std::vector<std::size_t> ParameterOffsets(const graph::Model& model) {
   return offsets;
 }
 
-Result<TrainingGoal> MakeTrainingGoal(const graph::Model& model, Loss loss) {
+Result<TrainingGoal> MakeTrainingGoal(const graph::Model& model, const LossOptions& loss) {
   AH_RETURN_IF_ERROR(CheckOutput(model, loss));
-  const graph::ValueId at = LossInput(model.graph(), loss);
+  const graph::ValueId at = LossInput(model.graph(), model.outputs()[0].shape, loss.kind);
   AH_ASSIGN_OR_RETURN(graph::Differentiated differentiated,
                       graph::Differentiate(model.graph(), at, model.parameters().size()));
   return TrainingGoal{
@@ -121,7 +166,7 @@ Result<TrainingGoal> MakeTrainingGoal(const graph::Model& model, Loss loss) {
       {differentiated.output, differentiated.seed, std::move(differentiated.gradients)}};
 }
 
-Status CheckFits(const graph::Model& model, Loss loss, const ExampleSet& examples) {
+Status CheckFits(const graph::Model& model, const LossOptions& loss, const ExampleSet& examples) {
   AH_RETURN_IF_ERROR(CheckFeatures(model, examples));
   AH_RETURN_IF_ERROR(CheckOutput(model, loss));
   if (examples.features.size() != examples.rows * examples.feature_width) {
@@ -130,8 +175,13 @@ Status CheckFits(const graph::Model& model, Loss loss, const ExampleSet& example
                         std::to_string(examples.feature_width));
   }
   const graph::Port& output = model.outputs()[0];
-  return loss == Loss::kMeanSquaredError ? CheckTargets(output, examples)
-                                         : CheckClasses(output, loss, examples);
+  const bool several_labels =
+      loss.kind == Loss::kBinaryCrossEntropy &&
+      (ElementCount(output.shape) > 1 || (examples.classes.empty() && examples.target_width > 0));
+  if (IsRegression(loss.kind) || several_labels) {
+    return CheckTargets(output, loss.kind, examples);
+  }
+  return CheckClasses(output, loss, examples);
 }
 
 }  // namespace anchorhold::train

@@ -20,8 +20,10 @@ using graph::testing::OnnxBuilder;
 
 class DoubleExecutor {
  public:
-  DoubleExecutor(const graph::Model& model, Loss loss, const TrainingGoal& training)
+  DoubleExecutor(const graph::Model& model, const LossOptions& loss, const TrainingGoal& training)
       : loss_(loss),
+        positions_(graph::ElementCount(model.outputs()[0].shape) /
+                   ClassCount(model.outputs()[0].shape)),
         program_(
             Program<double>::Make(training.graph, training.goal, ParameterOffsets(model)).value()),
         arena_(program_.arena_size()),
@@ -35,7 +37,9 @@ class DoubleExecutor {
                                          scratch_.data()};
     program_.Forward(memory);
     const auto output = program_.Output(memory);
-    const Label label{class_index, std::span(targets).first(output.size())};
+    const std::vector<std::int64_t> classes(positions_, class_index);
+    Label label{.classes = classes};
+    if (IsRegression(loss_.kind)) label = {.targets = std::span(targets).first(output.size())};
     const double loss = LossAndSeed<double>(loss_, output, label, program_.Seed(memory));
     program_.Backward(memory);
     return loss;
@@ -43,7 +47,8 @@ class DoubleExecutor {
   const std::vector<double>& gradient() const { return gradient_; }
 
  private:
-  Loss loss_;
+  LossOptions loss_;
+  std::size_t positions_;
   Program<double> program_;
   std::vector<std::byte> arena_;
   std::vector<const void*> scratch_;
@@ -51,7 +56,7 @@ class DoubleExecutor {
 };
 
 // Checks each parameter's derivative at the model's own weights and a fixed input in [0.5, 1.5].
-void ExpectGradient(const OnnxBuilder& builder, Loss loss = Loss::kMeanSquaredError) {
+void ExpectGradient(const OnnxBuilder& builder, const LossOptions& loss = Loss::kMeanSquaredError) {
   const Result<graph::Model> model = graph::ImportOnnx(builder.Write());
   ASSERT_TRUE(model.ok()) << model.error().message();
   const Result<TrainingGoal> training = MakeTrainingGoal(*model, loss);

@@ -61,6 +61,7 @@ class Program<T>::Layout {
 template <typename T>
 void Program<T>::Layout::SelectNodes() {
   std::vector<ValueId> wanted = {goal_.result};
+  wanted.insert(wanted.end(), goal_.also.begin(), goal_.also.end());
   const std::vector<bool> forward = graph_.Ancestors(wanted);
   for (const ValueId id : goal_.gradients) {
     if (id != kNoValue) wanted.push_back(id);
@@ -97,6 +98,7 @@ template <typename T>
 void Program<T>::Layout::PlaceSources(const std::vector<std::size_t>& offsets) {
   std::vector<bool> used(graph_.values().size(), false);
   used[Index(goal_.result)] = true;
+  for (const ValueId id : goal_.also) used[Index(id)] = true;
   for (const Node* node : order_) {
     for (const ValueId id : node->inputs) used[Index(id)] = true;
   }
@@ -137,6 +139,7 @@ void Program<T>::Layout::FindLives() {
     for (const ValueId id : order_[step]->inputs) last_use_[Index(Root(id))] = step;
   }
   last_use_[Index(Root(goal_.result))] = kForever;
+  for (const ValueId id : goal_.also) last_use_[Index(Root(id))] = kForever;
   for (const ValueId id : goal_.gradients) {
     if (id != kNoValue) last_use_[Index(Root(id))] = kForever;
   }
@@ -214,6 +217,7 @@ Status Program<T>::Layout::Make(const std::vector<std::size_t>& offsets) {
   }
   program_.result_ = places_[Index(goal_.result)];
   program_.result_size_ = Size(goal_.result);
+  for (const ValueId id : goal_.also) program_.also_.push_back({places_[Index(id)], Size(id)});
   if (goal_.seed != kNoValue) program_.seed_ = places_[Index(goal_.seed)];
   return Ok();
 }
@@ -285,6 +289,11 @@ void Program<T>::Backward(const Memory& memory) const {
 template <typename T>
 std::span<const T> Program<T>::Output(const Memory& memory) const {
   return {static_cast<const T*>(At(result_, memory)), result_size_};
+}
+
+template <typename T>
+std::span<const T> Program<T>::Also(std::size_t i, const Memory& memory) const {
+  return {static_cast<const T*>(At(also_[i].first, memory)), also_[i].second};
 }
 
 template <typename T>

@@ -18,6 +18,7 @@ struct ProgramGoal {
   graph::ValueId result = graph::kNoValue;  // read after the forward steps
   graph::ValueId seed = graph::kNoValue;    // written before the backward steps, if there are any
   std::vector<graph::ValueId> gradients;    // by parameter; kNoValue is a gradient of zeros
+  std::vector<graph::ValueId> also{};       // real values to be read after the forward steps
 };
 
 template <typename T>
@@ -44,6 +45,7 @@ class Program {
 
   std::span<const T> Output(const Memory& memory) const;
   std::span<T> Seed(const Memory& memory) const;
+  std::span<const T> Also(std::size_t i, const Memory& memory) const;  // by place in goal.also
   std::size_t arena_size() const { return arena_size_; }
   std::size_t scratch_size() const { return scratch_size_; }
 
@@ -88,6 +90,7 @@ class Program {
   Place result_;
   std::size_t result_size_ = 0;
   Place seed_;
+  std::vector<std::pair<Place, std::size_t>> also_;  // with the number of elements
   std::size_t arena_size_ = 0;
   std::size_t scratch_size_ = 0;
 };

@@ -205,18 +205,26 @@ TEST(Executor, ParametersBehindADeadEndGetZeros) {
 }
 
 TEST(Executor, RefusesLossesThatTheOutputDoesNotSuit) {
-  const auto refusal = [](const graph::Model& model, Loss loss) {
+  const auto refusal = [](const graph::Model& model, const LossOptions& loss) {
     const Result<Executor> executor = Executor::ForTraining(model, loss);
     return executor.ok() ? std::string("accepted") : executor.error().message();
   };
-  EXPECT_NE(refusal(Classifier(3, false), Loss::kBinaryCrossEntropy).find("use cross-entropy"),
+  LossOptions weighted = Loss::kBinaryCrossEntropy;
+  weighted.positive_weights = {1, 2};
+  EXPECT_NE(refusal(Classifier(3, false), weighted).find("2 weights of positive labels"),
             std::string::npos);
+  EXPECT_EQ(refusal(Classifier(2, false), weighted), "accepted");
+  weighted = Loss::kCrossEntropy;
+  weighted.class_weights = {1, 2};
+  EXPECT_NE(refusal(Classifier(3, false), weighted).find("2 class weights"), std::string::npos);
+  weighted.label_smoothing = 1;
+  EXPECT_NE(refusal(Classifier(2, false), weighted).find("below 1"), std::string::npos);
   EXPECT_NE(refusal(Logistic(), Loss::kCrossEntropy).find("use binary-cross-entropy"),
             std::string::npos);
-  OnnxBuilder grid({2, 3});
-  grid.Weight("w", {3}, {1, 2, 3}).Node("Mul", {"x", "w"}, {"y"});
+  OnnxBuilder grid({2, 3, 1});
+  grid.Weight("w", {3, 1}, {1, 2, 3}).Node("Mul", {"x", "w"}, {"y"});
   const graph::Model model = graph::ImportOnnx(grid.Output("y").Write()).value();
-  EXPECT_NE(refusal(model, Loss::kCrossEntropy).find("'y' has shape 2x3"), std::string::npos);
+  EXPECT_NE(refusal(model, Loss::kCrossEntropy).find("'y' has shape 2x3x1"), std::string::npos);
   OnnxBuilder fixed({2});
   fixed.Node("Relu", {"x"}, {"y"});
   const graph::Model untrained = graph::ImportOnnx(fixed.Output("y").Write()).value();
@@ -236,7 +244,8 @@ TEST(Executor, InferenceOfAModelThatReturnsItsInput) {
 }
 
 TEST(CheckFits, NamesWhatDoesNotFit) {
-  const auto message = [](const graph::Model& model, Loss loss, const ExampleSet& set) {
+  const auto message = [](const graph::Model& model, const LossOptions& loss,
+                          const ExampleSet& set) {
     const Status status = CheckFits(model, loss, set);
     return status.ok() ? std::string("fits") : status.error().message();
   };
@@ -263,7 +272,13 @@ TEST(CheckFits, NamesWhatDoesNotFit) {
   EXPECT_EQ(message(Mlp(), Loss::kMeanSquaredError, targets), "fits");
   EXPECT_NE(message(three, Loss::kMeanSquaredError, targets).find("3 target columns"),
             std::string::npos);
-  EXPECT_NE(message(binary, Loss::kBinaryCrossEntropy, targets).find("class label for each row"),
+  EXPECT_NE(message(three, Loss::kCrossEntropy, targets).find("class label for each row"),
+            std::string::npos);
+  EXPECT_EQ(message(binary, Loss::kBinaryCrossEntropy, targets), "fits");
+  targets.targets = {0.5F};
+  EXPECT_NE(message(binary, Loss::kBinaryCrossEntropy, targets).find("neither 0 nor 1"),
+            std::string::npos);
+  EXPECT_NE(message(three, Loss::kBinaryCrossEntropy, Labelled({1, 2}, {1})).find("cross-entropy"),
             std::string::npos);
   EXPECT_NE(message(Mlp(), Loss::kMeanSquaredError, Labelled({1, 2}, {1})).find("target"),
             std::string::npos);

@@ -12,15 +12,23 @@
 namespace anchorhold::train {
 namespace {
 
+// The label of one position.
+Label Class(std::int64_t index) {
+  static constexpr std::int64_t kIndices[] = {0, 1, 2, 3};
+  return {.classes = std::span(kIndices).subspan(static_cast<std::size_t>(index), 1)};
+}
+
 template <typename T>
-T Value(Loss loss, const std::vector<T>& z, const Label& label, std::vector<T>* dz = nullptr) {
+T Value(const LossOptions& loss, const std::vector<T>& z, const Label& label,
+        std::vector<T>* dz = nullptr) {
   std::vector<T> gradient(z.size());
   const T value = LossAndSeed<T>(loss, z, label, gradient);
   if (dz != nullptr) *dz = gradient;
   return value;
 }
 
-void ExpectGradientOfDifferences(Loss loss, const std::vector<double>& z, const Label& label) {
+void ExpectGradientOfDifferences(const LossOptions& loss, const std::vector<double>& z,
+                                 const Label& label) {
   std::vector<double> gradient;
   Value(loss, z, label, &gradient);
   for (std::size_t j = 0; j < z.size(); ++j) {
@@ -34,8 +42,8 @@ void ExpectGradientOfDifferences(Loss loss, const std::vector<double>& z, const 
 }
 
 TEST(Loss, NamesAreReadBack) {
-  for (const Loss loss :
-       {Loss::kCrossEntropy, Loss::kBinaryCrossEntropy, Loss::kMeanSquaredError}) {
+  for (const Loss loss : {Loss::kCrossEntropy, Loss::kBinaryCrossEntropy, Loss::kMeanSquaredError,
+                          Loss::kMeanAbsoluteError, Loss::kHuber}) {
     const Result<Loss> read = ParseLoss(LossName(loss));
     ASSERT_TRUE(read.ok());
     EXPECT_EQ(*read, loss);
@@ -49,7 +57,7 @@ TEST(Loss, CrossEntropyByHand) {
   // softmax(0, ln 3) = (1/4, 3/4)
   std::vector<double> dz;
   const std::vector<double> z = {0, std::log(3.0)};
-  EXPECT_NEAR(Value(Loss::kCrossEntropy, z, {.class_index = 0}, &dz), std::log(4.0), 1e-12);
+  EXPECT_NEAR(Value(Loss::kCrossEntropy, z, Class(0), &dz), std::log(4.0), 1e-12);
   EXPECT_NEAR(dz[0], -0.75, 1e-12);
   EXPECT_NEAR(dz[1], 0.75, 1e-12);
 }
@@ -57,10 +65,9 @@ TEST(Loss, CrossEntropyByHand) {
 TEST(Loss, BinaryCrossEntropyByHand) {
   std::vector<double> dz;
   const std::vector<double> z = {std::log(3.0)};  // sigmoid = 3/4
-  EXPECT_NEAR(Value(Loss::kBinaryCrossEntropy, z, {.class_index = 1}, &dz), std::log(4.0 / 3),
-              1e-12);
+  EXPECT_NEAR(Value(Loss::kBinaryCrossEntropy, z, Class(1), &dz), std::log(4.0 / 3), 1e-12);
   EXPECT_NEAR(dz[0], -0.25, 1e-12);
-  EXPECT_NEAR(Value(Loss::kBinaryCrossEntropy, z, {.class_index = 0}, &dz), std::log(4.0), 1e-12);
+  EXPECT_NEAR(Value(Loss::kBinaryCrossEntropy, z, Class(0), &dz), std::log(4.0), 1e-12);
   EXPECT_NEAR(dz[0], 0.75, 1e-12);
 }
 
@@ -74,29 +81,29 @@ TEST(Loss, MeanSquaredErrorByHand) {
 TEST(Loss, GradientsEqualFiniteDifferences) {
   const std::vector<float> targets = {0.5F, -1, 2};
   const std::vector<double> z = {0.3, -1.2, 2.1};
-  ExpectGradientOfDifferences(Loss::kCrossEntropy, z, {.class_index = 1});
+  ExpectGradientOfDifferences(Loss::kCrossEntropy, z, Class(1));
   ExpectGradientOfDifferences(Loss::kMeanSquaredError, z, {.targets = targets});
   for (const double logit : {-3.0, -0.1, 0.2, 4.0}) {
-    ExpectGradientOfDifferences(Loss::kBinaryCrossEntropy, {logit}, {.class_index = 0});
-    ExpectGradientOfDifferences(Loss::kBinaryCrossEntropy, {logit}, {.class_index = 1});
+    ExpectGradientOfDifferences(Loss::kBinaryCrossEntropy, {logit}, Class(0));
+    ExpectGradientOfDifferences(Loss::kBinaryCrossEntropy, {logit}, Class(1));
   }
 }
 
 TEST(Loss, ExtremesStayFinite) {
   std::vector<float> dz;
-  EXPECT_EQ(Value<float>(Loss::kBinaryCrossEntropy, {1000}, {.class_index = 1}, &dz), 0.0F);
+  EXPECT_EQ(Value<float>(Loss::kBinaryCrossEntropy, {1000}, Class(1), &dz), 0.0F);
   EXPECT_EQ(dz[0], 0.0F);
-  EXPECT_EQ(Value<float>(Loss::kBinaryCrossEntropy, {-1000}, {.class_index = 1}, &dz), 1000.0F);
+  EXPECT_EQ(Value<float>(Loss::kBinaryCrossEntropy, {-1000}, Class(1), &dz), 1000.0F);
   EXPECT_EQ(dz[0], -1.0F);
-  EXPECT_EQ(Value<float>(Loss::kCrossEntropy, {-1000, 1000}, {.class_index = 0}, &dz), 2000.0F);
+  EXPECT_EQ(Value<float>(Loss::kCrossEntropy, {-1000, 1000}, Class(0), &dz), 2000.0F);
   EXPECT_EQ(dz[0], -1.0F);
   EXPECT_EQ(dz[1], 1.0F);
 }
 
 TEST(Loss, NaNIsNotHidden) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_TRUE(std::isnan(Value<float>(Loss::kBinaryCrossEntropy, {nan}, {.class_index = 0})));
-  EXPECT_TRUE(std::isnan(Value<float>(Loss::kCrossEntropy, {0, nan}, {.class_index = 0})));
+  EXPECT_TRUE(std::isnan(Value<float>(Loss::kBinaryCrossEntropy, {nan}, Class(0))));
+  EXPECT_TRUE(std::isnan(Value<float>(Loss::kCrossEntropy, {0, nan}, Class(0))));
 }
 
 }  // namespace

@@ -1,38 +1,71 @@
 #include "trusted/train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+
+#include "shared/base/check.h"
 
 namespace anchorhold::train {
 namespace {
 
-Status CheckPositive(const char* name, double value) {
+struct NamedOptimizer {
+  OptimizerKind kind;
+  std::string_view name;
+};
+constexpr NamedOptimizer kOptimizers[] = {
+    {OptimizerKind::kSgd, "sgd"},         {OptimizerKind::kAdam, "adam"},
+    {OptimizerKind::kAdamW, "adamw"},     {OptimizerKind::kRmsProp, "rmsprop"},
+    {OptimizerKind::kAdagrad, "adagrad"},
+};
+
+Status CheckPositive(const std::string& name, double value) {
   if (std::isfinite(value) && value > 0) return Ok();
-  return InvalidInput(std::string(name) + " must be a positive finite number; got " +
+  return InvalidInput(name + " must be a positive finite number; got " + std::to_string(value));
+}
+
+Status CheckNonNegative(const std::string& name, double value) {
+  if (std::isfinite(value) && value >= 0) return Ok();
+  return InvalidInput(name + " must be a finite number of at least 0; got " +
                       std::to_string(value));
 }
 
-Status CheckBelowOne(const char* name, double value) {
+Status CheckBelowOne(const std::string& name, double value) {
   if (value >= 0 && value < 1) return Ok();
-  return InvalidInput(std::string(name) + " must be at least 0 and below 1; got " +
-                      std::to_string(value));
+  return InvalidInput(name + " must be at least 0 and below 1; got " + std::to_string(value));
 }
 
 }  // namespace
 
 std::string_view OptimizerName(OptimizerKind kind) {
-  return kind == OptimizerKind::kSgd ? "sgd" : "adam";
+  for (const NamedOptimizer& named : kOptimizers) {
+    if (named.kind == kind) return named.name;
+  }
+  return "unknown";
 }
 
 Result<OptimizerKind> ParseOptimizer(std::string_view name) {
-  if (name == "sgd") return OptimizerKind::kSgd;
-  if (name == "adam") return OptimizerKind::kAdam;
-  return InvalidInput("unknown optimizer \"" + std::string(name.substr(0, 40)) +
-                      "\"; known are sgd and adam");
+  std::string known;
+  for (const NamedOptimizer& named : kOptimizers) {
+    if (named.name == name) return named.kind;
+    known += (known.empty() ? "" : ", ") + std::string(named.name);
+  }
+  return InvalidInput("unknown optimizer \"" + std::string(name.substr(0, 40)) + "\"; known are " +
+                      known);
+}
+
+OptimizerConfig DefaultsOf(OptimizerKind kind) {
+  OptimizerConfig config;
+  config.kind = kind;
+  if (kind == OptimizerKind::kAdamW) config.weight_decay = 0.01;
+  if (kind == OptimizerKind::kAdagrad) config.epsilon = 1e-10;
+  return config;
 }
 
 Status ValidateOptimizer(const OptimizerConfig& config) {
   AH_RETURN_IF_ERROR(CheckPositive("learning rate", config.learning_rate));
+  AH_RETURN_IF_ERROR(CheckNonNegative("weight decay", config.weight_decay));
+  const std::string epsilon = "epsilon of " + std::string(OptimizerName(config.kind));
   switch (config.kind) {
     case OptimizerKind::kSgd:
       AH_RETURN_IF_ERROR(CheckBelowOne("momentum", config.momentum));
@@ -41,9 +74,18 @@ Status ValidateOptimizer(const OptimizerConfig& config) {
       }
       return Ok();
     case OptimizerKind::kAdam:
+    case OptimizerKind::kAdamW:
       AH_RETURN_IF_ERROR(CheckBelowOne("beta1", config.beta1));
       AH_RETURN_IF_ERROR(CheckBelowOne("beta2", config.beta2));
-      return CheckPositive("epsilon of adam", config.epsilon);
+      return CheckPositive(epsilon, config.epsilon);
+    case OptimizerKind::kRmsProp:
+      AH_RETURN_IF_ERROR(CheckBelowOne("momentum", config.momentum));
+      AH_RETURN_IF_ERROR(CheckBelowOne("alpha", config.alpha));
+      return CheckPositive(epsilon, config.epsilon);
+    case OptimizerKind::kAdagrad:
+      AH_RETURN_IF_ERROR(CheckNonNegative("decay of the learning rate", config.lr_decay));
+      AH_RETURN_IF_ERROR(CheckNonNegative("initial accumulator", config.initial_accumulator));
+      return CheckPositive(epsilon, config.epsilon);
   }
   return InvalidInput("unknown kind of optimizer");
 }
@@ -54,46 +96,101 @@ Result<Optimizer> Optimizer::Create(const OptimizerConfig& config, std::size_t p
 }
 
 Optimizer::Optimizer(const OptimizerConfig& config, std::size_t parameter_count) : config_(config) {
-  if (config.kind == OptimizerKind::kAdam || config.momentum > 0) first_.resize(parameter_count);
-  if (config.kind == OptimizerKind::kAdam) second_.resize(parameter_count);
-}
-
-void Optimizer::Step(std::span<float> parameters, std::span<const float> gradient) {
-  AH_CHECK(parameters.size() == gradient.size());
-  AH_CHECK(first_.empty() || first_.size() == gradient.size());
-  ++steps_done_;
-  if (config_.kind == OptimizerKind::kAdam) {
-    StepAdam(parameters, gradient);
-  } else {
-    StepSgd(parameters, gradient);
+  const bool adam = config.kind == OptimizerKind::kAdam || config.kind == OptimizerKind::kAdamW;
+  const bool rmsprop = config.kind == OptimizerKind::kRmsProp;
+  const bool sgd = config.kind == OptimizerKind::kSgd;
+  const bool velocity = (sgd || rmsprop) && config.momentum > 0;
+  if (adam || velocity) first_.resize(parameter_count);
+  if (!sgd) second_.resize(parameter_count);
+  if (rmsprop && config.centered) mean_.resize(parameter_count);
+  if (config.kind == OptimizerKind::kAdagrad) {
+    std::fill(second_.begin(), second_.end(), static_cast<float>(config.initial_accumulator));
   }
 }
 
-void Optimizer::StepSgd(std::span<float> parameters, std::span<const float> gradient) {
+void Optimizer::Step(std::span<float> parameters, std::span<const float> gradient,
+                     double learning_rate) {
+  AH_CHECK(parameters.size() == gradient.size());
+  AH_CHECK(first_.empty() || first_.size() == gradient.size());
+  AH_CHECK(second_.empty() || second_.size() == gradient.size());
+  ++steps_done_;
+  switch (config_.kind) {
+    case OptimizerKind::kSgd:
+      return StepSgd(parameters, gradient, learning_rate);
+    case OptimizerKind::kAdam:
+    case OptimizerKind::kAdamW:
+      return StepAdam(parameters, gradient, learning_rate);
+    case OptimizerKind::kRmsProp:
+      return StepRmsProp(parameters, gradient, learning_rate);
+    case OptimizerKind::kAdagrad:
+      return StepAdagrad(parameters, gradient, learning_rate);
+  }
+}
+
+void Optimizer::StepSgd(std::span<float> parameters, std::span<const float> gradient, double rate) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    double direction = gradient[i];
+    double direction = gradient[i] + config_.weight_decay * parameters[i];
     if (!first_.empty()) {
       const double velocity = config_.momentum * first_[i] + direction;
       first_[i] = static_cast<float>(velocity);
       direction = config_.nesterov ? direction + config_.momentum * velocity : velocity;
     }
-    parameters[i] = static_cast<float>(parameters[i] - config_.learning_rate * direction);
+    parameters[i] = static_cast<float>(parameters[i] - rate * direction);
   }
 }
 
-void Optimizer::StepAdam(std::span<float> parameters, std::span<const float> gradient) {
+void Optimizer::StepAdam(std::span<float> parameters, std::span<const float> gradient,
+                         double rate) {
   const auto t = static_cast<double>(steps_done_);
   const double first_correction = 1 - std::pow(config_.beta1, t);
   const double second_correction = 1 - std::pow(config_.beta2, t);
+  const bool decoupled = config_.kind == OptimizerKind::kAdamW;
+  const double penalty = decoupled ? 0 : config_.weight_decay;
+  const double kept = decoupled ? 1 - rate * config_.weight_decay : 1;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const double g = gradient[i];
+    const double g = gradient[i] + penalty * parameters[i];
     const double m = config_.beta1 * first_[i] + (1 - config_.beta1) * g;
     const double s = config_.beta2 * second_[i] + (1 - config_.beta2) * g * g;
     first_[i] = static_cast<float>(m);
     second_[i] = static_cast<float>(s);
     const double update =
         (m / first_correction) / (std::sqrt(s / second_correction) + config_.epsilon);
-    parameters[i] = static_cast<float>(parameters[i] - config_.learning_rate * update);
+    parameters[i] = static_cast<float>(kept * parameters[i] - rate * update);
+  }
+}
+
+void Optimizer::StepRmsProp(std::span<float> parameters, std::span<const float> gradient,
+                            double rate) {
+  const double alpha = config_.alpha;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const double g = gradient[i] + config_.weight_decay * parameters[i];
+    const double s = alpha * second_[i] + (1 - alpha) * g * g;
+    second_[i] = static_cast<float>(s);
+    double variance = s;
+    if (!mean_.empty()) {
+      const double mean = alpha * mean_[i] + (1 - alpha) * g;
+      mean_[i] = static_cast<float>(mean);
+      // Below 0 by rounding alone; a NaN is kept.
+      variance = s - mean * mean < 0 ? 0 : s - mean * mean;
+    }
+    double direction = g / (std::sqrt(variance) + config_.epsilon);
+    if (!first_.empty()) {
+      direction += config_.momentum * first_[i];
+      first_[i] = static_cast<float>(direction);
+    }
+    parameters[i] = static_cast<float>(parameters[i] - rate * direction);
+  }
+}
+
+void Optimizer::StepAdagrad(std::span<float> parameters, std::span<const float> gradient,
+                            double rate) {
+  const double decayed = rate / (1 + static_cast<double>(steps_done_ - 1) * config_.lr_decay);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const double g = gradient[i] + config_.weight_decay * parameters[i];
+    const double s = second_[i] + g * g;
+    second_[i] = static_cast<float>(s);
+    parameters[i] =
+        static_cast<float>(parameters[i] - decayed * g / (std::sqrt(s) + config_.epsilon));
   }
 }
 

@@ -18,7 +18,8 @@ Status CheckFinite(std::span<const float> parameters, std::uint64_t step) {
                       ": take a smaller learning rate");
 }
 
-Status CheckSets(const graph::Model& model, Loss loss, const std::vector<const ExampleSet*>& sets) {
+Status CheckSets(const graph::Model& model, const LossOptions& loss,
+                 const std::vector<const ExampleSet*>& sets) {
   for (const ExampleSet* set : sets) AH_RETURN_IF_ERROR(CheckFits(model, loss, *set));
   return Ok();
 }
@@ -71,6 +72,10 @@ Result<PrivateTrainer> PrivateTrainer::Create(const graph::Model& model,
   AH_RETURN_IF_ERROR(dp::ValidateEvent(dp::PoissonSampledGaussian{
       training.sampling_probability, training.noise_multiplier, training.steps}));
   if (training.public_rows == 0) return InvalidInput("the public number of rows must not be 0");
+  AH_RETURN_IF_ERROR(ValidateSchedule(config.schedule, config.optimizer.learning_rate));
+  if (config.schedule.steps != 0 && config.schedule.steps != training.steps) {
+    return InvalidInput("the learning-rate schedule is for another number of steps");
+  }
   AH_RETURN_IF_ERROR(CheckSets(model, config.loss, sets));
   AH_ASSIGN_OR_RETURN(RowPool pool, RowPool::Create(std::move(sets)));
   AH_ASSIGN_OR_RETURN(Executor executor, Executor::ForTraining(model, config.loss));
@@ -78,17 +83,20 @@ Result<PrivateTrainer> PrivateTrainer::Create(const graph::Model& model,
   AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid, dp::ClipGrid::Create(training.noise_multiplier,
                                                                     training.max_grad_norm, count));
   AH_ASSIGN_OR_RETURN(Optimizer optimizer, Optimizer::Create(config.optimizer, count));
-  return PrivateTrainer(std::move(executor), std::move(pool), training, random,
+  return PrivateTrainer(std::move(executor), std::move(pool), training, random, config,
                         std::move(optimizer), grid, FlatParameters(model));
 }
 
 PrivateTrainer::PrivateTrainer(Executor executor, RowPool pool, const PrivateTraining& training,
-                               RandomStreams random, Optimizer optimizer, const dp::ClipGrid& grid,
+                               RandomStreams random, const TrainerConfig& config,
+                               Optimizer optimizer, const dp::ClipGrid& grid,
                                std::vector<float> parameters)
     : executor_(std::move(executor)),
       pool_(std::move(pool)),
       training_(training),
       random_(random),
+      schedule_(config.schedule),
+      learning_rate_(config.optimizer.learning_rate),
       optimizer_(std::move(optimizer)),
       sum_(grid),
       parameters_(std::move(parameters)),
@@ -130,7 +138,8 @@ Status PrivateTrainer::Step() {
   const double expected_batch_size =
       training_.sampling_probability.value() * static_cast<double>(training_.public_rows);
   sum_.TakeNoised(*random_.noise, expected_batch_size, gradient_);
-  optimizer_.Step(parameters_, gradient_);
+  optimizer_.Step(parameters_, gradient_,
+                  LearningRateAt(schedule_, learning_rate_, steps_done_ - 1));
   return CheckFinite(parameters_, steps_done_);
 }
 
@@ -147,6 +156,7 @@ Result<NonPrivateTrainer> NonPrivateTrainer::Create(const graph::Model& model,
                                                     std::vector<const ExampleSet*> sets,
                                                     const TrainerConfig& config,
                                                     std::size_t batch_size, std::uint64_t seed) {
+  AH_RETURN_IF_ERROR(ValidateSchedule(config.schedule, config.optimizer.learning_rate));
   AH_RETURN_IF_ERROR(CheckSets(model, config.loss, sets));
   AH_ASSIGN_OR_RETURN(RowPool pool, RowPool::Create(std::move(sets)));
   AH_ASSIGN_OR_RETURN(Executor executor, Executor::ForTraining(model, config.loss));
@@ -154,17 +164,19 @@ Result<NonPrivateTrainer> NonPrivateTrainer::Create(const graph::Model& model,
                       Optimizer::Create(config.optimizer, executor.parameter_count()));
   const std::size_t rows = pool.rows();
   const std::size_t batch = batch_size == 0 ? rows : std::min(batch_size, rows);
-  return NonPrivateTrainer(std::move(executor), std::move(pool), batch, seed, std::move(optimizer),
-                           FlatParameters(model));
+  return NonPrivateTrainer(std::move(executor), std::move(pool), batch, seed, config,
+                           std::move(optimizer), FlatParameters(model));
 }
 
 NonPrivateTrainer::NonPrivateTrainer(Executor executor, RowPool pool, std::size_t batch_size,
-                                     std::uint64_t seed, Optimizer optimizer,
-                                     std::vector<float> parameters)
+                                     std::uint64_t seed, const TrainerConfig& config,
+                                     Optimizer optimizer, std::vector<float> parameters)
     : executor_(std::move(executor)),
       pool_(std::move(pool)),
       batch_size_(batch_size),
       random_(std::make_unique<crypto::InsecureSeededRandom>(seed)),
+      schedule_(config.schedule),
+      learning_rate_(config.optimizer.learning_rate),
       optimizer_(std::move(optimizer)),
       parameters_(std::move(parameters)),
       gradient_(parameters_.size()),
@@ -194,7 +206,8 @@ Status NonPrivateTrainer::Step() {
   const auto count = static_cast<double>(batch_size_);
   for (std::size_t j = 0; j < sum_.size(); ++j) gradient_[j] = static_cast<float>(sum_[j] / count);
   last_mean_loss_ = loss / count;
-  optimizer_.Step(parameters_, gradient_);
+  optimizer_.Step(parameters_, gradient_,
+                  LearningRateAt(schedule_, learning_rate_, optimizer_.steps_done()));
   return CheckFinite(parameters_, optimizer_.steps_done());
 }
 

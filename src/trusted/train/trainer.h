@@ -20,12 +20,14 @@
 #include "trusted/dp/unreleased.h"
 #include "trusted/train/executor.h"
 #include "trusted/train/optimizer.h"
+#include "trusted/train/schedule.h"
 
 namespace anchorhold::train {
 
 struct TrainerConfig {
-  Loss loss = Loss::kCrossEntropy;
+  LossOptions loss = Loss::kCrossEntropy;
   OptimizerConfig optimizer;
+  LearningRateSchedule schedule{};
 };
 
 struct PrivateTraining {
@@ -66,8 +68,9 @@ class RowPool {
 
 class PrivateTrainer {
  public:
-  // Refuses what CheckFits, Executor::ForTraining, the optimizer, dp::ValidateEvent or
-  // dp::ClipGrid refuse. The sets and streams outlive the trainer.
+  // Refuses what CheckFits, Executor::ForTraining, the optimizer, its schedule, dp::ValidateEvent
+  // or dp::ClipGrid refuse, and a schedule for another number of steps. The sets and streams
+  // outlive the trainer.
   static Result<PrivateTrainer> Create(const graph::Model& model,
                                        std::vector<const ExampleSet*> sets,
                                        const TrainerConfig& config, const PrivateTraining& training,
@@ -93,8 +96,8 @@ class PrivateTrainer {
   };
 
   PrivateTrainer(Executor executor, RowPool pool, const PrivateTraining& training,
-                 RandomStreams random, Optimizer optimizer, const dp::ClipGrid& grid,
-                 std::vector<float> parameters);
+                 RandomStreams random, const TrainerConfig& config, Optimizer optimizer,
+                 const dp::ClipGrid& grid, std::vector<float> parameters);
   std::vector<Entry> DrawBatch();
   // A thread's share of a step: its own executor, sum and scratch, shared parameters and rows.
   static void Accumulate(Executor& executor, std::span<const float> parameters, const RowPool& pool,
@@ -105,6 +108,8 @@ class PrivateTrainer {
   RowPool pool_;
   PrivateTraining training_;
   RandomStreams random_;
+  LearningRateSchedule schedule_;
+  double learning_rate_;
   Optimizer optimizer_;
   dp::ClippedSum sum_;
   std::vector<float> parameters_;
@@ -131,13 +136,16 @@ class NonPrivateTrainer {
 
  private:
   NonPrivateTrainer(Executor executor, RowPool pool, std::size_t batch_size, std::uint64_t seed,
-                    Optimizer optimizer, std::vector<float> parameters);
+                    const TrainerConfig& config, Optimizer optimizer,
+                    std::vector<float> parameters);
   void Shuffle();
 
   Executor executor_;
   RowPool pool_;
   std::size_t batch_size_;
   std::unique_ptr<crypto::RandomSource> random_;
+  LearningRateSchedule schedule_;
+  double learning_rate_;
   Optimizer optimizer_;
   std::vector<float> parameters_;
   std::vector<float> gradient_;

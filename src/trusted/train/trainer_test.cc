@@ -32,7 +32,7 @@ graph::Model LinearModel(std::int64_t inputs, std::int64_t outputs) {
       std::move(builder).Finish({*sum}),
       {{"w", {inputs, outputs}, std::vector<float>(static_cast<std::size_t>(inputs * outputs), 0)},
        {"b", {outputs}, std::vector<float>(static_cast<std::size_t>(outputs), 0)}},
-      {"x", {inputs}}, {{"y", {outputs}}});
+      {{"x", {inputs}}}, {{"y", {outputs}}});
 }
 
 // Two classes on either side of a plane through the origin, with a margin.
@@ -102,8 +102,8 @@ std::vector<double> FirstNoise(const PrivateTraining& training, std::size_t size
   return noise;
 }
 
-double Accuracy(const graph::Model& model, Loss loss, std::span<const float> parameters,
-                const ExampleSet& set) {
+double Accuracy(const graph::Model& model, const LossOptions& loss,
+                std::span<const float> parameters, const ExampleSet& set) {
   auto executor = Executor::ForTraining(model, loss);
   EXPECT_TRUE(executor.ok());
   return *Evaluate(*executor, loss, parameters, set).accuracy;
