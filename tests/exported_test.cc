@@ -1,5 +1,5 @@
-// Networks as PyTorch's exporters write them: each passes the check, gives PyTorch's outputs and, for
-// each example by itself, PyTorch's gradients. tools/export_models.py wrote the files.
+// Networks as PyTorch's exporters write them: each passes the check, gives PyTorch's outputs and,
+// for each example by itself, PyTorch's gradients. tools/export_models.py wrote the files.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,9 +1,12 @@
-// Thousands of networks, changed at random: whatever passes the check keeps its examples apart when
-// a real batch is run. And the comparison itself, which must see mixing where there is some.
+// Thousands of graphs, written against the check or changed at random: whatever passes it keeps its
+// examples apart when a real batch is run. And the comparison itself, which must see mixing where
+// there is some.
+#include "tests/independence.h"
+
 #include <gtest/gtest.h>
 
-#include "tests/independence.h"
 #include "tests/mutated_graph.h"
+#include "tests/random_attack.h"
 #include "trusted/graph/onnx_builder_for_test.h"
 
 namespace anchorhold::testing {
@@ -14,10 +17,12 @@ using graph::testing::Ints;
 using graph::testing::OnnxBuilder;
 
 constexpr int kSlices = 10;
-constexpr int kMutantsInSlice = 2000;
+constexpr int kAttacksInSlice = 2000;
+constexpr int kMutantsInSlice = 400;
 constexpr std::size_t kBatch = 3;
-// Of the mutants, at least this share is accepted and compared, or the test would show little.
-constexpr int kComparedMin = kMutantsInSlice / 10;
+// At least so many must be accepted and compared, and so many refused for mixing, or the test would
+// show little.
+constexpr int kShare = 10;  // of a slice: one in ten
 
 std::vector<std::vector<float>> Rows(Random& random, const graph::Model& model,
                                      std::int64_t vocabulary) {
@@ -25,6 +30,31 @@ std::vector<std::vector<float>> Rows(Random& random, const graph::Model& model,
   for (std::size_t b = 0; b < kBatch; ++b) rows.push_back(DrawRow(random, model, vocabulary));
   return rows;
 }
+
+class Attacks : public ::testing::TestWithParam<int> {};
+
+TEST_P(Attacks, ThatPassTheCheckKeepExamplesApart) {
+  int compared = 0;
+  int refused = 0;
+  for (int k = 0; k < kAttacksInSlice && !HasFailure(); ++k) {
+    const auto seed = static_cast<std::uint64_t>(GetParam() * kAttacksInSlice + k);
+    const RandomAttack attack = MakeRandomAttack(seed);
+    const Result<graph::Model> model = graph::ImportOnnx(attack.onnx);
+    if (!model.ok()) {
+      refused += model.error().code() == ErrorCode::kPrivacyRefused ? 1 : 0;
+      continue;
+    }
+    Random random(seed);
+    const Independence verdict = CheckIndependence(attack.onnx, *model, Rows(random, *model, 0));
+    EXPECT_TRUE(verdict.holds) << "attack " << seed << ":" << attack.description << "\n"
+                               << verdict.what;
+    compared += verdict.compared ? 1 : 0;
+  }
+  EXPECT_GE(compared, kAttacksInSlice / kShare);
+  EXPECT_GE(refused, kAttacksInSlice / kShare);
+}
+
+INSTANTIATE_TEST_SUITE_P(Slices, Attacks, ::testing::Range(0, kSlices));
 
 class Mutants : public ::testing::TestWithParam<int> {};
 
@@ -38,8 +68,13 @@ TEST_P(Mutants, ThatPassTheCheckKeepExamplesApart) {
     Random random(seed * 2 + 1);
     for (std::int64_t changes = random.Between(1, 4); changes > 0; --changes) Mutate(random, proto);
     if (random.Chance(15)) {  // the batch's size as a number
-      proto.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()
-          ->mutable_shape()->mutable_dim(0)->set_dim_value(kBatch);
+      proto.mutable_graph()
+          ->mutable_input(0)
+          ->mutable_type()
+          ->mutable_tensor_type()
+          ->mutable_shape()
+          ->mutable_dim(0)
+          ->set_dim_value(kBatch);
     }
     const Bytes onnx = CopyBytes(AsBytes(proto.SerializeAsString()));
     const Result<graph::Model> model = graph::ImportOnnx(onnx);
@@ -50,7 +85,7 @@ TEST_P(Mutants, ThatPassTheCheckKeepExamplesApart) {
                                << verdict.what;
     compared += verdict.compared ? 1 : 0;
   }
-  EXPECT_GE(compared, kComparedMin);
+  EXPECT_GE(compared, kMutantsInSlice / kShare);
 }
 
 INSTANTIATE_TEST_SUITE_P(Slices, Mutants, ::testing::Range(0, kSlices));

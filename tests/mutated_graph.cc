@@ -114,8 +114,8 @@ void Insert(Random& random, onnx::ModelProto& model) {
   switch (Below(random, 7)) {
     case 0:
       made.set_op_type("Transpose");
-      numbers = random.Pick<std::vector<std::int64_t>>({{1, 0}, {1, 0, 2}, {0, 2, 1}, {2, 1, 0},
-                                                        {1, 2, 0}, {2, 0, 1}, {1, 0, 2, 3}});
+      numbers = random.Pick<std::vector<std::int64_t>>(
+          {{1, 0}, {1, 0, 2}, {0, 2, 1}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}, {1, 0, 2, 3}});
       *made.add_attribute() = Ints("perm", numbers);
       break;
     case 1:

@@ -7,8 +7,8 @@
 
 namespace anchorhold::testing {
 
-// Changes one thing: an axis, a permutation, a target shape, the wiring, an operator, the output, or
-// puts another operator between two nodes. The model has at least one node.
+// Changes one thing: an axis, a permutation, a target shape, the wiring, an operator, the output,
+// or puts another operator between two nodes. The model has at least one node.
 void Mutate(Random& random, onnx::ModelProto& model);
 
 }  // namespace anchorhold::testing

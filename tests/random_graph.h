@@ -32,8 +32,8 @@ class Random {
 };
 
 struct RandomGraph {
-  Bytes onnx;  // first output: [N, ..]; every input has the examples along axis 0
-  std::string description;  // "image, opset 17: Conv Relu .."
+  Bytes onnx;                   // first output: [N, ..]; every input has the examples along axis 0
+  std::string description;      // "image, opset 17: Conv Relu .."
   std::int64_t vocabulary = 0;  // integer inputs hold numbers below it; reals are in [-1, 1]
   train::LossOptions loss = train::Loss::kMeanSquaredError;  // one that the output suits
 };

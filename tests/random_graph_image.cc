@@ -110,10 +110,9 @@ std::string GroupNormalization(GraphWriter& w, const Value& x, std::int64_t grou
   const std::vector<float> ones(static_cast<std::size_t>(groups), 1);
   const std::vector<float> zeros(static_cast<std::size_t>(groups), 0);
   const std::string folded = w.Node("Reshape", {x.name, w.Integers({0, groups, -1})});
-  const std::string normal =
-      w.Node("InstanceNormalization",
-             {folded, w.Constant({groups}, ones), w.Constant({groups}, zeros)},
-             {Float("epsilon", 0.01F)});
+  const std::string normal = w.Node(
+      "InstanceNormalization", {folded, w.Constant({groups}, ones), w.Constant({groups}, zeros)},
+      {Float("epsilon", 0.01F)});
   const std::string back = w.Node("Reshape", {normal, w.Node("Shape", {x.name})});
   Sizes channels(x.sizes.size(), 1);
   channels[0] = x.sizes[0];
@@ -128,15 +127,14 @@ Value ChannelNormalisation(GraphWriter& w, const Value& x) {
   switch (w.random().Between(0, 3)) {
     case 0:
       if (!spread) break;
-      return {w.Node("InstanceNormalization",
-                     {x.name, w.WeightIn(c, 0.5F, 1.5F), w.Weight(c, 0.5F)},
-                     {Float("epsilon", 0.01F)}),
-              x.sizes};
+      return {
+          w.Node("InstanceNormalization", {x.name, w.WeightIn(c, 0.5F, 1.5F), w.Weight(c, 0.5F)},
+                 {Float("epsilon", 0.01F)}),
+          x.sizes};
     case 1:
       if (!spread) break;
       if (w.opset() >= 21) {
-        return {w.Node("GroupNormalization",
-                       {x.name, w.WeightIn(c, 0.5F, 1.5F), w.Weight(c, 0.5F)},
+        return {w.Node("GroupNormalization", {x.name, w.WeightIn(c, 0.5F, 1.5F), w.Weight(c, 0.5F)},
                        {Int("num_groups", x.sizes[0] % 2 == 0 ? 2 : 1), Float("epsilon", 0.01F)}),
                 x.sizes};
       }
@@ -157,9 +155,9 @@ Value Resized(GraphWriter& w, const Value& x) {
     y.sizes[k] *= 2;
   }
   Attributes attributes = {Text("mode", linear ? "linear" : "nearest")};
-  attributes.push_back(Text("coordinate_transformation_mode",
-                            linear ? (random.Chance(50) ? "half_pixel" : "align_corners")
-                                   : "asymmetric"));
+  attributes.push_back(
+      Text("coordinate_transformation_mode",
+           linear ? (random.Chance(50) ? "half_pixel" : "align_corners") : "asymmetric"));
   if (!linear) attributes.push_back(Text("nearest_mode", "floor"));
   const auto count = static_cast<std::int64_t>(scales.size());
   y.name = w.Node("Resize", {x.name, "", w.Constant({count}, scales)}, attributes);

@@ -42,8 +42,9 @@ Value ReducedAndJoined(GraphWriter& w, const Value& x) {
       random.Pick<std::string>({"ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSum"});
   // A norm has no derivative at zero, which ReLUs like to give.
   const std::string from = op == "ReduceL2" ? w.Node("Add", {x.name, w.Number(0.37F)}) : x.name;
-  std::string y = w.Reduce(op, from, {random.Chance(50) ? axis : axis - 1 -
-      static_cast<std::int64_t>(x.sizes.size())}, true);
+  std::string y = w.Reduce(
+      op, from, {random.Chance(50) ? axis : axis - 1 - static_cast<std::int64_t>(x.sizes.size())},
+      true);
   if (op == "ReduceSum") y = w.Node("Tanh", {y});
   return {w.Node(random.Chance(50) ? "Sub" : "Add", {x.name, y}), x.sizes};
 }
@@ -88,9 +89,9 @@ Value Activation(GraphWriter& w, const Value& x) {
       if (w.opset() >= 18) return {w.Node("Mish", {in}), x.sizes};
       return {w.Node("Max", {in, w.Node("Neg", {in})}), x.sizes};
     default: {
-      std::vector<std::string> plain = {"Relu", "Relu",     "Relu",        "Tanh", "Sigmoid",
-                                        "Selu", "Softplus", "HardSigmoid", "Abs",  "Softsign",
-                                        "Identity"};
+      std::vector<std::string> plain = {"Relu",    "Relu",     "Relu",     "Tanh",
+                                        "Sigmoid", "Selu",     "Softplus", "HardSigmoid",
+                                        "Abs",     "Softsign", "Identity"};
       if (w.opset() >= 14) plain.push_back("HardSwish");
       return {w.Node(random.Pick(plain), {in}), x.sizes};
     }
@@ -135,8 +136,7 @@ Value Normalisation(GraphWriter& w, const Value& x) {
             x.sizes};
   }
   // Written out, as exporters did before there was an operator.
-  const std::string centred =
-      w.Node("Sub", {x.name, w.Reduce("ReduceMean", x.name, {last}, true)});
+  const std::string centred = w.Node("Sub", {x.name, w.Reduce("ReduceMean", x.name, {last}, true)});
   const std::string square = w.Node("Pow", {centred, w.Number(2)});
   const std::string variance = w.Reduce("ReduceMean", square, {last}, true);
   const std::string deviation = w.Node("Sqrt", {w.Node("Add", {variance, w.Number(0.01F)})});
@@ -164,8 +164,8 @@ Value Padded(GraphWriter& w, const Value& x, std::size_t axis) {
 Value Swapped(GraphWriter& w, const Value& x, std::size_t axis) {
   const std::int64_t first = w.random().Between(1, x.sizes[axis] - 1);
   const Attributes along = {Int("axis", static_cast<std::int64_t>(axis) + 1)};
-  const auto parts = w.NodeOf(
-      2, "Split", {x.name, w.Integers({first, x.sizes[axis] - first})}, along);
+  const auto parts =
+      w.NodeOf(2, "Split", {x.name, w.Integers({first, x.sizes[axis] - first})}, along);
   return {w.Node("Concat", {parts[1], parts[0]}, along), x.sizes};
 }
 

@@ -55,7 +55,8 @@ Value AttentionByHeads(GraphWriter& w, const Value& x) {
   const std::string k = project({0, 2, 3, 1});
   const std::string v = project({0, 2, 1, 3});
   const std::string p = Weights(w, w.Node("MatMul", {q, k}), heads, length);
-  const std::string o = w.Node("Transpose", {w.Node("MatMul", {p, v})}, {Ints("perm", {0, 2, 1, 3})});
+  const std::string o =
+      w.Node("Transpose", {w.Node("MatMul", {p, v})}, {Ints("perm", {0, 2, 1, 3})});
   return {w.Reshape(o, x.sizes), x.sizes};
 }
 
@@ -66,8 +67,8 @@ Value AttentionFolded(GraphWriter& w, const Value& x) {
   const std::string turned = w.Node("Transpose", {x.name}, {Ints("perm", {1, 0, 2})});
   const std::string batch = w.BatchSize(turned, 1);
   const std::string rows = w.Node("Mul", {batch, w.Integers({heads.count})});
-  const std::string target = w.Node(
-      "Concat", {w.Integers({length}), rows, w.Integers({heads.width})}, {Int("axis", 0)});
+  const std::string target =
+      w.Node("Concat", {w.Integers({length}), rows, w.Integers({heads.width})}, {Int("axis", 0)});
   const auto project = [&] {
     std::string y = w.Node("MatMul", {turned, w.LayerWeight({x.sizes[1], x.sizes[1]}, x.sizes[1])});
     y = w.Node("Add", {y, w.Weight({x.sizes[1]}, 0.5F)});
@@ -78,11 +79,12 @@ Value AttentionFolded(GraphWriter& w, const Value& x) {
   const std::string v = project();
   const std::string p = Weights(w, w.Node("MatMul", {q, k}), heads, length);
   const std::string o = w.Node("Transpose", {w.Node("MatMul", {p, v})}, {Ints("perm", {1, 0, 2})});
-  const std::string joined = w.Node(
-      "Concat", {w.Integers({length}), batch, w.Integers({x.sizes[1]})}, {Int("axis", 0)});
+  const std::string joined =
+      w.Node("Concat", {w.Integers({length}), batch, w.Integers({x.sizes[1]})}, {Int("axis", 0)});
   // The last projection through [S N, d]: the batch is the inner factor.
   const std::string flat = w.Node("Reshape", {o, w.Integers({-1, x.sizes[1]})});
-  const std::string back = w.Node("Reshape", {w.Linear({flat, {x.sizes[1]}}, x.sizes[1]).name, joined});
+  const std::string back =
+      w.Node("Reshape", {w.Linear({flat, {x.sizes[1]}}, x.sizes[1]).name, joined});
   return {w.Node("Transpose", {back}, {Ints("perm", {1, 0, 2})}), x.sizes};
 }
 
@@ -93,11 +95,11 @@ Value AttentionByEinsum(GraphWriter& w, const Value& x) {
   const Heads heads = DrawHeads(w.random(), width);
   const std::string rows = w.Node("Reshape", {x.name, w.Integers({-1, width})});
   const std::string all = w.Linear({rows, {width}}, 3 * width).name;
-  const std::string shape = w.Node(
-      "Concat", {w.BatchSize(x.name), w.Integers({length, 3 * width})}, {Int("axis", 0)});
-  const auto parts = w.NodeOf(
-      3, "Split", {w.Node("Reshape", {all, shape}), w.Integers({width, width, width})},
-      {Int("axis", -1)});
+  const std::string shape =
+      w.Node("Concat", {w.BatchSize(x.name), w.Integers({length, 3 * width})}, {Int("axis", 0)});
+  const auto parts =
+      w.NodeOf(3, "Split", {w.Node("Reshape", {all, shape}), w.Integers({width, width, width})},
+               {Int("axis", -1)});
   const auto split = [&](std::size_t i) {
     return w.Reshape(parts[i], {length, heads.count, heads.width});
   };

@@ -1,13 +1,14 @@
 // A thousand random networks. For each: the executor against the interpreter, gradients against
 // finite differences, clipped sums against a loop over batches of one, and the meaning of the type
 // check: run on a real batch, every example's output is what it is alone.
+#include "tests/random_graph.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "tests/independence.h"
-#include "tests/random_graph.h"
 #include "trusted/dp/clip.h"
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/interpreter.h"
@@ -32,8 +33,8 @@ constexpr double kForwardBound = 1e-4;
 constexpr double kGradientBound = 1e-3;
 constexpr double kDifferenceBound = 1e-4;
 constexpr double kSmall = 1e-2;
-constexpr double kStep = 1e-6;    // of the finite differences
-constexpr double kNudge = 1e-5;   // of the parameters, to see whether the gradient jumps nearby
+constexpr double kStep = 1e-6;   // of the finite differences
+constexpr double kNudge = 1e-5;  // of the parameters, to see whether the gradient jumps nearby
 
 using Numbers = std::vector<double>;
 
@@ -152,8 +153,8 @@ Numbers Direction(Random& random, std::size_t size) {
   return direction;
 }
 
-// Whether the gradient, and the slopes on both sides, change smoothly around the model's parameters:
-// at a kink (a ReLU at zero, two equal maxima) there is no derivative to compare with.
+// Whether the gradient, and the slopes on both sides, change smoothly around the model's
+// parameters: at a kink (a ReLU at zero, two equal maxima) there is no derivative to compare with.
 bool IsSmooth(Reference& reference, const Numbers& gradient, const Numbers& direction,
               Random& random) {
   const double length = Norm(gradient) + kSmall;
@@ -185,8 +186,8 @@ void ExpectSlope(Reference& reference, const Numbers& gradient, const Numbers& d
 }
 
 void ExpectExecutorAgrees(train::Executor& executor, const graph::Model& model,
-                          const Example& example, Reference& reference,
-                          const Numbers& gradient, std::vector<float>& float_gradient) {
+                          const Example& example, Reference& reference, const Numbers& gradient,
+                          std::vector<float>& float_gradient) {
   std::vector<float> parameters;
   for (const graph::Parameter& parameter : model.parameters()) {
     parameters.insert(parameters.end(), parameter.values.begin(), parameter.values.end());

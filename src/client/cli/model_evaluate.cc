@@ -10,6 +10,7 @@
 #include "client/core/table.h"
 #include "shared/base/limits.h"
 #include "trusted/train/evaluate.h"
+#include "trusted/train/trainer.h"
 
 namespace anchorhold::client {
 namespace {
@@ -105,10 +106,16 @@ std::string EvaluationText(const train::Evaluation& result, const wire::Schema& 
 
 Status RunEvaluate(const App& app, const EvaluateOptions& options) {
   AH_ASSIGN_OR_RETURN(const train::LossOptions loss, options.loss.Read());
-  AH_ASSIGN_OR_RETURN(const ModelFile model, ReadModelFile(options.model));
+  AH_ASSIGN_OR_RETURN(ModelFile model, ReadLocalModelFile(options.model));
   AH_ASSIGN_OR_RETURN(const Bytes file, ReadWholeFile(options.weights, limits::kObjectBytesMax));
   std::vector<std::string> frozen;
-  const auto parameters = ParseWeights(file, model.model, &frozen);
+  if (model.batch_statistics) {
+    const Status applied = ApplyWeights(file, model);
+    if (!applied.ok()) return applied.error().At(options.weights);
+  }
+  const auto parameters = model.batch_statistics
+                              ? Result<std::vector<float>>(train::FlatParameters(model.model))
+                              : ParseWeights(file, model.model, &frozen);
   if (!parameters.ok()) return parameters.error().At(options.weights);
   AH_ASSIGN_OR_RETURN(const SchemaFile schema, ReadSchemaFile(options.schema));
   AH_ASSIGN_OR_RETURN(const Table table, ReadTableFile(options.csv, schema.schema));

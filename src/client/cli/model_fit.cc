@@ -11,7 +11,7 @@
 #include "client/core/table.h"
 #include "trusted/graph/freeze.h"
 #include "trusted/graph/initialise.h"
-#include "trusted/train/trainer.h"
+#include "trusted/train/batch_trainer.h"
 
 namespace anchorhold::client {
 namespace {
@@ -64,9 +64,15 @@ Result<FitPlan> ReadFitPlan(const FitOptions& options) {
 }
 
 // The model to train: with values drawn anew and parameters frozen, as asked for.
-Result<graph::Model> ModelToFit(const FitOptions& options) {
-  AH_ASSIGN_OR_RETURN(ModelFile file, ReadModelFile(options.model));
-  graph::Model model = std::move(file.model);
+Result<ModelFile> ModelToFit(const FitOptions& options) {
+  AH_ASSIGN_OR_RETURN(ModelFile file, ReadLocalModelFile(options.model));
+  if (file.batch_statistics && !(options.init_seed.empty() && options.optimizer.freeze.empty())) {
+    return Unsupported(
+               "--init-seed and --freeze do not go with BatchNormalization that trains; export "
+               "the model in inference mode, or use GroupNormalization (model fix)")
+        .At(options.model);
+  }
+  graph::Model& model = file.model;
   if (!options.init_seed.empty()) {
     const auto seed = ParseCount(options.init_seed);
     if (!seed.ok()) return seed.error().At("--init-seed");
@@ -74,15 +80,50 @@ Result<graph::Model> ModelToFit(const FitOptions& options) {
     if (!drawn.ok()) return drawn.error().At("--init-seed");
     model = *std::move(drawn);
   }
-  if (options.optimizer.freeze.empty()) return model;
+  if (options.optimizer.freeze.empty()) return file;
   auto frozen = graph::Freeze(model, options.optimizer.freeze);
   if (!frozen.ok()) return frozen.error().At("--freeze");
-  return frozen;
+  model = *std::move(frozen);
+  return file;
+}
+
+// Runs all steps of a trainer, telling how far it is.
+template <typename Trainer>
+Status RunSteps(const App& app, Trainer& trainer, std::uint64_t steps) {
+  ProgressLine line(app.progress_stream());
+  for (std::uint64_t step = 1; step <= steps; ++step) {
+    AH_RETURN_IF_ERROR(trainer.Step());
+    line.Show(step, steps,
+              "step " + std::to_string(step) + "/" + std::to_string(steps) + "  mean loss " +
+                  ShortNumber(trainer.last_mean_loss()));
+  }
+  return Ok();
+}
+
+struct Fitted {
+  Bytes weights;
+  double mean_loss = 0;
+};
+
+Result<Fitted> Fit(const App& app, const ModelFile& file,
+                   const std::vector<const train::ExampleSet*>& sets, const FitPlan& plan) {
+  if (file.batch_statistics) {
+    AH_ASSIGN_OR_RETURN(auto trainer,
+                        train::BatchTrainer::Create(file.onnx, file.model, sets, plan.config,
+                                                    plan.batch_size, plan.seed));
+    AH_RETURN_IF_ERROR(RunSteps(app, trainer, plan.steps));
+    return Fitted{SerializeWeights(file.model, trainer.parameters(), trainer.Statistics()),
+                  trainer.last_mean_loss()};
+  }
+  AH_ASSIGN_OR_RETURN(auto trainer, train::NonPrivateTrainer::Create(file.model, sets, plan.config,
+                                                                     plan.batch_size, plan.seed));
+  AH_RETURN_IF_ERROR(RunSteps(app, trainer, plan.steps));
+  return Fitted{SerializeWeights(file.model, trainer.parameters()), trainer.last_mean_loss()};
 }
 
 Status RunFit(const App& app, const FitOptions& options) {
   AH_ASSIGN_OR_RETURN(const FitPlan plan, ReadFitPlan(options));
-  AH_ASSIGN_OR_RETURN(const graph::Model model, ModelToFit(options));
+  AH_ASSIGN_OR_RETURN(const ModelFile model, ModelToFit(options));
   AH_ASSIGN_OR_RETURN(const SchemaFile schema, ReadSchemaFile(options.schema));
   std::vector<Table> tables;
   for (const std::string& csv : options.csvs) {
@@ -95,25 +136,15 @@ Status RunFit(const App& app, const FitOptions& options) {
     sets.push_back(&table.examples);
     rows += table.examples.rows;
   }
-  AH_ASSIGN_OR_RETURN(auto trainer, train::NonPrivateTrainer::Create(model, sets, plan.config,
-                                                                     plan.batch_size, plan.seed));
-  {
-    ProgressLine line(app.progress_stream());
-    for (std::uint64_t step = 1; step <= plan.steps; ++step) {
-      AH_RETURN_IF_ERROR(trainer.Step());
-      line.Show(step, plan.steps,
-                "step " + std::to_string(step) + "/" + std::to_string(plan.steps) + "  mean loss " +
-                    ShortNumber(trainer.last_mean_loss()));
-    }
-  }
-  const Bytes weights = SerializeWeights(model, trainer.parameters());
-  AH_RETURN_IF_ERROR(
-      WriteWholeFile(options.out, weights, options.force ? IfExists::kReplace : IfExists::kRefuse));
+  AH_ASSIGN_OR_RETURN(const Fitted fitted, Fit(app, model, sets, plan));
+  AH_RETURN_IF_ERROR(WriteWholeFile(options.out, fitted.weights,
+                                    options.force ? IfExists::kReplace : IfExists::kRefuse));
   if (app.json()) {
     app.PrintJson({{"weights", options.out},
                    {"rows", rows},
                    {"steps", plan.steps},
-                   {"mean_loss", trainer.last_mean_loss()},
+                   {"mean_loss", fitted.mean_loss},
+                   {"batch_statistics", model.batch_statistics},
                    {"private", false}});
   }
   app.Print("Wrote " + options.out + ", fitted to " + std::to_string(rows) +
@@ -126,7 +157,9 @@ Status RunFit(const App& app, const FitOptions& options) {
 void AddFitCommand(App& app, CLI::App& model) {
   const auto options = std::make_shared<FitOptions>();
   CLI::App* const fit = app.AddCommand(
-      model, "fit", "Train without privacy on tables of your own, to compare with.",
+      model, "fit",
+      "Train without privacy on tables of your own, to compare with. Also models with\n"
+      "BatchNormalization exported in training mode, which private training refuses.",
       "anchorhold model fit logistic.onnx --csv mine.csv --schema schema.toml\n"
       "    --loss binary-cross-entropy --insecure-no-privacy --out plain.safetensors",
       [&app, options] { return RunFit(app, *options); });

@@ -46,6 +46,34 @@ Result<ModelFile> ReadModelFile(const std::string& path) {
   return ModelFile{.onnx = std::move(onnx), .model = *std::move(model)};
 }
 
+Result<ModelFile> ReadLocalModelFile(const std::string& path) {
+  AH_ASSIGN_OR_RETURN(Bytes onnx, ReadWholeFile(path, limits::kModelBytesMax));
+  auto model = graph::ImportOnnx(onnx);
+  if (model.ok()) return ModelFile{.onnx = std::move(onnx), .model = *std::move(model)};
+  graph::ImportOptions options;
+  options.inference = true;
+  auto inference = graph::ImportOnnx(onnx, options);
+  if (!inference.ok()) return model.error().At(path);
+  return ModelFile{std::move(onnx), *std::move(inference), true};
+}
+
+Status ApplyWeights(ByteSpan safetensors, ModelFile& file) {
+  AH_ASSIGN_OR_RETURN(const wire::Safetensors weights, wire::ParseSafetensors(safetensors));
+  graph::ImportOptions options;
+  options.inference = true;
+  for (const wire::TensorView& tensor : weights.tensors) {
+    if (tensor.type != wire::TensorType::kF32) {
+      return InvalidInput("tensor '" + tensor.name + "' of the weights is not F32");
+    }
+    std::vector<float>& numbers = options.numbers[tensor.name];
+    numbers.resize(tensor.data.size() / sizeof(float));
+    std::memcpy(numbers.data(), tensor.data.data(), tensor.data.size());
+    AH_RETURN_IF_ERROR(CheckFinite(numbers, tensor.name));
+  }
+  AH_ASSIGN_OR_RETURN(file.model, graph::ImportOnnx(file.onnx, options));
+  return Ok();
+}
+
 Status CheckFitsSchema(const graph::Model& model, const wire::Schema& schema) {
   if (model.input_width() != schema.feature_count()) {
     const bool single = model.inputs().size() == 1;
@@ -108,7 +136,8 @@ Result<std::vector<float>> ParseWeights(ByteSpan safetensors, const graph::Model
   return out;
 }
 
-Bytes SerializeWeights(const graph::Model& model, std::span<const float> parameters) {
+Bytes SerializeWeights(const graph::Model& model, std::span<const float> parameters,
+                       std::span<const graph::RunningStatistic> statistics) {
   AH_CHECK(parameters.size() == model.parameter_count());
   wire::Safetensors file;
   for (const auto& parameter : model.parameters()) {
@@ -116,6 +145,10 @@ Bytes SerializeWeights(const graph::Model& model, std::span<const float> paramet
     file.tensors.push_back({parameter.name, wire::TensorType::kF32, parameter.shape,
                             std::as_bytes(parameters.first(count))});
     parameters = parameters.subspan(count);
+  }
+  for (const graph::RunningStatistic& statistic : statistics) {
+    file.tensors.push_back({statistic.name, wire::TensorType::kF32, statistic.shape,
+                            std::as_bytes(std::span<const float>(statistic.values))});
   }
   return wire::WriteSafetensors(file);
 }

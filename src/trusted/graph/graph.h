@@ -70,8 +70,8 @@ class GraphBuilder {
   GraphBuilder() = default;
   // Goes on from `graph`, whose values keep their ids.
   static GraphBuilder From(const Graph& graph);
-  // The same with example axes erased and all reals of one type: the differentiated graph is for one example
-  // alone, where summing over that example's positions is what a gradient does.
+  // The same with example axes erased and all reals of one type: the differentiated graph is for
+  // one example alone, where summing over that example's positions is what a gradient does.
   static GraphBuilder ForOneExample(const Graph& graph);
 
   const Graph& graph() const { return graph_; }

@@ -12,8 +12,9 @@ using I = std::int64_t;
 Error Overflow() { return InvalidInput("integer overflow in a shape computation"); }
 
 Error DependsOnBatch(const std::string& what) {
-  return PrivacyRefused(what + ", so a result would depend on how many examples there are; use "
-                               "the batch's size in shapes only");
+  return PrivacyRefused(what +
+                        ", so a result would depend on how many examples there are; use "
+                        "the batch's size in shapes only");
 }
 
 Error InArithmetic() { return DependsOnBatch("the batch's size is used in arithmetic"); }
@@ -181,15 +182,13 @@ Result<Integers> ElementByElement(const Integers& a, const Integers& b, ElementT
 }  // namespace
 
 Result<Integers> CombineIntegers(IntegerOp op, const Integers& a, const Integers& b) {
-  return ElementByElement(a, b, a.element, [op](SymbolicInteger x, SymbolicInteger y) {
-    return Combine(op, x, y);
-  });
+  return ElementByElement(a, b, a.element,
+                          [op](SymbolicInteger x, SymbolicInteger y) { return Combine(op, x, y); });
 }
 
 Result<Integers> CompareIntegers(IntegerComparison op, const Integers& a, const Integers& b) {
-  return ElementByElement(a, b, ElementType::kBool, [op](SymbolicInteger x, SymbolicInteger y) {
-    return Compare(op, x, y);
-  });
+  return ElementByElement(a, b, ElementType::kBool,
+                          [op](SymbolicInteger x, SymbolicInteger y) { return Compare(op, x, y); });
 }
 
 Result<Integers> SelectIntegers(const Integers& condition, const Integers& a, const Integers& b) {

@@ -1,9 +1,9 @@
 // Integers that exporters compute shapes with: `x.view(x.size(0), -1)` becomes Shape, Gather,
 // Concat, Reshape. They are resolved while importing, with the batch's size kept as a symbol.
 //
-// Arithmetic is done where it holds for every batch of B >= 1 examples: B * 2 + B * 3 is B * 5, B * 6
-// / 3 is B * 2, and B * 4 > 3. What depends on B otherwise (B + 1, B == 8) is refused: a result would
-// show how many examples there are.
+// Arithmetic is done where it holds for every batch of B >= 1 examples: B * 2 + B * 3 is B * 5, B *
+// 6 / 3 is B * 2, and B * 4 > 3. What depends on B otherwise (B + 1, B == 8) is refused: a result
+// would show how many examples there are.
 #pragma once
 
 #include <cstddef>
@@ -62,8 +62,8 @@ enum class IntegerComparison : unsigned char {
 enum class IntegerFunction : unsigned char { kNeg, kAbs, kSign, kNot };
 
 // Element by element; a single number meets each of the other's. kPrivacyRefused where the result
-// would depend on B in another way than by a factor; kInvalidInput for lists of different lengths, a
-// division by 0 and results beyond int64.
+// would depend on B in another way than by a factor; kInvalidInput for lists of different lengths,
+// a division by 0 and results beyond int64.
 Result<Integers> CombineIntegers(IntegerOp op, const Integers& a, const Integers& b);
 Result<Integers> CompareIntegers(IntegerComparison op, const Integers& a, const Integers& b);
 // Where: a's element if the condition's is not 0, else b's.

@@ -81,8 +81,8 @@ TEST(Layout, GradientsOfWhatMovesNumbers) {
 TEST(Layout, GradientsOfWhatCutsNumbers) {
   ExpectGradients(Over("Slice", {5}, {{1}, {4}, {1}}));
   ExpectGradients(Over("Slice", {5}, {{4}, {-9}, {-1}, {-2}}));
-  ExpectGradients(Over("Slice", {2, 5}, {}, {Ints("starts", {1, 0}), Ints("ends", {2, 9}),
-                                             Ints("axes", {1, 2})}, 9));
+  ExpectGradients(Over("Slice", {2, 5}, {},
+                       {Ints("starts", {1, 0}), Ints("ends", {2, 9}), Ints("axes", {1, 2})}, 9));
   ExpectGradients(Over("Split", {6}, {}, {Int("axis", 1), Int("num_outputs", 1)}));
   for (const std::string mode : {"constant", "reflect", "edge", "wrap"}) {
     ExpectGradients(Over("Pad", {3, 4}, {{0, 1, -1, 0, 2, 3}}, {Text("mode", mode)}));
@@ -254,8 +254,9 @@ TEST(Folding, RowsOfDifferentOrdersDoNotMeet) {
 
 TEST(Folding, WrongUnfoldingIsRefused) {
   ExpectMixing(Chain({4, 6}, {{"Reshape", {-1, 6}}, {"Reshape", {4, -1, 6}}}), "example");
-  ExpectMixing(Chain({4, 6}, {{"Transpose", {1, 0, 2}}, {"Reshape", {-1, 6}}, {"Reshape", {2, -1}}}),
-               "example");
+  ExpectMixing(
+      Chain({4, 6}, {{"Transpose", {1, 0, 2}}, {"Reshape", {-1, 6}}, {"Reshape", {2, -1}}}),
+      "example");
   ExpectMixing(Chain({4, 6}, {{"Reshape", {-1, 48}}}), "different examples");
   ExpectMixing(Chain({4, 6}, {{"Reshape", {24, -1}}}), "interleaves");
 }

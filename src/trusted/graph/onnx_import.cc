@@ -73,7 +73,20 @@ Status Importer::Define(const std::string& name, Imported value) {
   return Ok();
 }
 
+Status CheckNumbersAreUsed(const ImportOptions& options, const onnx::GraphProto& graph) {
+  std::set<std::string_view> names;
+  for (const onnx::TensorProto& tensor : graph.initializer()) names.insert(tensor.name());
+  for (const auto& [name, numbers] : options.numbers) {
+    if (names.count(name) == 0) {
+      return InvalidInput("numbers are given for " + Quoted(name) +
+                          ", which is no initializer of the model");
+    }
+  }
+  return Ok();
+}
+
 Status Importer::AddInitializers(const onnx::GraphProto& graph) {
+  AH_RETURN_IF_ERROR(CheckNumbersAreUsed(*state_.options, graph));
   for (const onnx::TensorProto& tensor : graph.initializer()) {
     AH_ASSIGN_OR_RETURN(TensorLiteral literal, ReadTensor(tensor));
     const auto other = state_.options->numbers.find(tensor.name());
@@ -262,9 +275,8 @@ Status Importer::Apply(const onnx::NodeProto& node, std::vector<Imported>& outpu
   if (!IsDefaultDomain(node.domain()) && !training) {
     return Unsupported("operators of domain " + Quoted(node.domain()) + " are not supported");
   }
-  const OperatorDefinition* definition = training
-                                             ? FindTrainingOperator(node.op_type())
-                                             : FindOperator(node.op_type(), state_.opset);
+  const OperatorDefinition* definition =
+      training ? FindTrainingOperator(node.op_type()) : FindOperator(node.op_type(), state_.opset);
   if (definition == nullptr) {
     return Unsupported(
         "this operator is not supported in this opset; rewrite the model without it");

@@ -137,8 +137,11 @@ TEST(Import, FoldsAndUnfoldsTheExampleAxis) {
 
 TEST(Import, FoldsWithTheBatchAsTheInnerFactor) {
   OnnxBuilder b({4, 3});  // [N, 4, 3] to [4, N, 3], its rows times w, and back
-  b.Weight("w", {3, 2}, std::vector<float>(6)).Integers("rows", {-1, 3}).Integers("back", {4, -1, 2});
-  b.Node("Transpose", {"x"}, {"t"}, {Ints("perm", {1, 0, 2})}).Node("Reshape", {"t", "rows"}, {"r"});
+  b.Weight("w", {3, 2}, std::vector<float>(6))
+      .Integers("rows", {-1, 3})
+      .Integers("back", {4, -1, 2});
+  b.Node("Transpose", {"x"}, {"t"}, {Ints("perm", {1, 0, 2})})
+      .Node("Reshape", {"t", "rows"}, {"r"});
   b.Node("MatMul", {"r", "w"}, {"m"}).Node("Tanh", {"m"}, {"h"});
   b.Node("Reshape", {"h", "back"}, {"u"});
   b.Node("Transpose", {"u"}, {"y"}, {Ints("perm", {1, 0, 2})}).Output("y");

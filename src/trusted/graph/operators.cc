@@ -4,11 +4,11 @@ namespace anchorhold::graph {
 
 const OperatorDefinition* FindOperator(std::string_view name, int opset) {
   for (const auto& family :
-       {LinearOperators(), ElementwiseOperators(), ActivationOperators(), NormalisationOperators(), ReductionOperators(),
-        LayoutOperators(), SlicingOperators(), ShapeOperators(), LogicOperators(), IndexingOperators(),
-        OrderingOperators(), ConvolutionOperators(), PoolingOperators(), ImageOperators(),
-        RecurrentOperators(), EinsumOperators(), AttentionOperators(), LossOperators(),
-        RefusedOperators()}) {
+       {LinearOperators(), ElementwiseOperators(), ActivationOperators(), NormalisationOperators(),
+        ReductionOperators(), LayoutOperators(), SlicingOperators(), ShapeOperators(),
+        LogicOperators(), IndexingOperators(), OrderingOperators(), ConvolutionOperators(),
+        PoolingOperators(), ImageOperators(), RecurrentOperators(), EinsumOperators(),
+        AttentionOperators(), LossOperators(), RefusedOperators()}) {
     for (const OperatorDefinition& definition : family) {
       if (definition.name == name && opset >= definition.opset_first &&
           opset <= definition.opset_last) {

@@ -1,6 +1,6 @@
 // Operators that read or write by index: Gather, Scatter and their kin. Gather also serves shape
-// integers. Indices that are known while importing are checked; what others do where they are out of
-// range is in kernels/indexing.h.
+// integers. Short lists of indices that are known while importing are checked; what others do where
+// they are out of range is in kernels/indexing.h.
 #include <algorithm>
 
 #include "trusted/graph/emitter.h"
@@ -32,10 +32,16 @@ Status GatherIntegers(NodeContext& node) {
   return Ok();
 }
 
+// Longer lists are not looked through while importing: many nodes may read the same one.
+constexpr std::size_t kCheckedIndicesMax = 4096;
+
 // kInvalidInput if `indices` are known and one is outside an axis of `size`.
 Status CheckKnown(NodeContext& node, ValueId indices, std::int64_t size) {
   const ConstantData* known = node.builder().constant(indices);
-  if (known == nullptr || known->integers == nullptr) return Ok();
+  if (known == nullptr || known->integers == nullptr ||
+      known->integers->size() > kCheckedIndicesMax) {
+    return Ok();
+  }
   for (const std::int64_t index : *known->integers) AH_RETURN_IF_ERROR(CheckIndex(index, size));
   return Ok();
 }
@@ -67,8 +73,7 @@ Status GatherNd(NodeContext& node) {
   AH_ASSIGN_OR_RETURN(const ValueId x, node.Tensor(0));
   AH_ASSIGN_OR_RETURN(const ValueId indices, node.Tensor(1));
   if (batch < 0 || batch >= node.Type(x).rank()) {
-    return InvalidInput("batch_dims=" + std::to_string(batch) + " of " +
-                        FormatType(node.Type(x)));
+    return InvalidInput("batch_dims=" + std::to_string(batch) + " of " + FormatType(node.Type(x)));
   }
   AH_ASSIGN_OR_RETURN(const ValueId y, node.Emit(primitives::kGatherNd, {x, indices},
                                                  {.axis = static_cast<int>(batch)}));
@@ -138,8 +143,8 @@ Status OneHot(NodeContext& node) {
   };
   AH_ASSIGN_OR_RETURN(const int axis, NormaliseAxis(given, node.Type(indices).rank() + 1));
   if (node.Type(indices).is_real()) {
-    AH_ASSIGN_OR_RETURN(indices, node.Emit(primitives::kCast, {indices},
-                                           {.element = ElementType::kInt64}));
+    AH_ASSIGN_OR_RETURN(indices,
+                        node.Emit(primitives::kCast, {indices}, {.element = ElementType::kInt64}));
   }
   AH_ASSIGN_OR_RETURN(const ValueId y, node.Emit(primitives::kOneHot, {indices},
                                                  {.axis = axis,
@@ -152,7 +157,8 @@ Status OneHot(NodeContext& node) {
 }
 
 // An integer that broadcasts to `rank` axes.
-ValueId Whole(Emitter& emit, NodeContext& node, int rank, std::int64_t number, ElementType element) {
+ValueId Whole(Emitter& emit, NodeContext& node, int rank, std::int64_t number,
+              ElementType element) {
   return emit.Take(
       node.builder().AddIntegers(Shape(static_cast<std::size_t>(rank), 1), {number}, element));
 }
@@ -184,8 +190,8 @@ Result<ValueId> TurnRound(NodeContext& node, ValueId x, ValueId lengths, std::si
   const ValueId places =
       emit.Emit(primitives::kBroadcastTo, {from},
                 {.dims = type.shape, .example_axis = emit.type(from).example_axis});
-  const ValueId y = emit.Emit(primitives::kGatherElements, {x, places},
-                              {.axis = static_cast<int>(time)});
+  const ValueId y =
+      emit.Emit(primitives::kGatherElements, {x, places}, {.axis = static_cast<int>(time)});
   if (!emit.status().ok()) return emit.status().error();
   return y;
 }
@@ -203,9 +209,8 @@ Status ReverseSequence(NodeContext& node) {
     return InvalidInput("turns " + FormatType(type) + " round by lengths of " +
                         FormatType(lengths_type) + " along axis " + std::to_string(time));
   }
-  AH_ASSIGN_OR_RETURN(const ValueId y,
-                      TurnRound(node, x, lengths, static_cast<std::size_t>(batch),
-                                static_cast<std::size_t>(time)));
+  AH_ASSIGN_OR_RETURN(const ValueId y, TurnRound(node, x, lengths, static_cast<std::size_t>(batch),
+                                                 static_cast<std::size_t>(time)));
   node.SetOutput(y);
   return Ok();
 }

@@ -173,11 +173,11 @@ Status ExpandAxis(const NodeContext& node, const ValueType& in, int axis, Symbol
   std::int64_t& size = out.shape[static_cast<std::size_t>(at)];
   if (axis >= 0) size = in.shape[static_cast<std::size_t>(axis)];
   if (axis >= 0 && axis == in.example_axis) {
-    const bool whole = target.times_batch ? target.value == size
-                                          : target.value == 1 ||
-                                                (node.declared_batch() > 0 &&
-                                                 target.value % node.declared_batch() == 0 &&
-                                                 target.value / node.declared_batch() == size);
+    const bool whole = target.times_batch
+                           ? target.value == size
+                           : target.value == 1 || (node.declared_batch() > 0 &&
+                                                   target.value % node.declared_batch() == 0 &&
+                                                   target.value / node.declared_batch() == size);
     if (whole) return Ok();
     return PrivacyRefused("repeats the example axis of " + FormatType(in) +
                           ", so examples would mix; give the target shape the batch's size, or "
@@ -205,9 +205,9 @@ Status ExpandAxis(const NodeContext& node, const ValueType& in, int axis, Symbol
 
 // Integers that stay a list or become one.
 bool ExpandsIntegers(const Integers& target) {
-  return target.values.empty() || (target.values.size() == 1 && !target.values[0].times_batch &&
-                                   target.values[0].value >= 1 &&
-                                   target.values[0].value <= static_cast<int>(kIntegersMax));
+  return target.values.empty() ||
+         (target.values.size() == 1 && !target.values[0].times_batch &&
+          target.values[0].value >= 1 && target.values[0].value <= static_cast<int>(kIntegersMax));
 }
 
 // To a shape, by broadcasting. An axis of size 1 may become the batch's: a class token [1, 1, d]

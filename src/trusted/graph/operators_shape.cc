@@ -90,7 +90,8 @@ Result<Integers> ShapeOfInput(NodeContext& node) {
   }
   if (node.IsIntegers(0)) {
     AH_ASSIGN_OR_RETURN(const Integers list, node.IntegersOf(0));
-    if (!list.scalar) sizes.values.push_back({static_cast<std::int64_t>(list.values.size()), false});
+    if (!list.scalar)
+      sizes.values.push_back({static_cast<std::int64_t>(list.values.size()), false});
     return sizes;
   }
   if (const Shape* shape = node.InitializerShape(0)) {
@@ -151,8 +152,9 @@ Status ConstantOfShape(NodeContext& node) {
   ValueType type{{}, kNoExampleAxis, literal.element};
   for (const SymbolicInteger size : sizes.values) {
     if (size.times_batch && type.has_examples()) {
-      return PrivacyRefused("the shape has the batch's size twice, so a result would depend on how "
-                            "many examples there are; use the batch's size in shapes only, once");
+      return PrivacyRefused(
+          "the shape has the batch's size twice, so a result would depend on how "
+          "many examples there are; use the batch's size in shapes only, once");
     }
     if (size.times_batch) type.example_axis = type.rank();
     type.shape.push_back(size.value);
@@ -163,8 +165,8 @@ Status ConstantOfShape(NodeContext& node) {
   }
   AH_ASSIGN_OR_RETURN(const std::size_t count, CheckedElementCount(type.shape));
   if (!type.is_real() && type.rank() <= 1 && !type.has_examples() && count <= kIntegersMax) {
-    return SetIntegers(node, type.shape,
-                       std::vector<std::int64_t>(count, literal.integers.front()), type.element);
+    return SetIntegers(node, type.shape, std::vector<std::int64_t>(count, literal.integers.front()),
+                       type.element);
   }
   const ValueId number = node.builder().AddConstant({}, std::move(literal).Share(), type.element);
   AH_ASSIGN_OR_RETURN(const ValueId y, BroadcastValue(node, number, type));
@@ -178,9 +180,10 @@ Status IntegerRange(NodeContext& node, const Integers (&given)[3]) {
   for (const Integers& number : given) {
     if (number.values.size() != 1) return InvalidInput("start, limit and delta are single numbers");
     if (!number.uses_batch()) continue;
-    return PrivacyRefused("counts by the batch's size, so a result would depend on how many "
-                          "examples there are and on their places; use the batch's size in shapes "
-                          "only");
+    return PrivacyRefused(
+        "counts by the batch's size, so a result would depend on how many "
+        "examples there are and on their places; use the batch's size in shapes "
+        "only");
   }
   const std::int64_t start = given[0].values[0].value;
   const std::int64_t limit = given[1].values[0].value;
@@ -275,9 +278,12 @@ Status NonZero(NodeContext& node) {
   }
   const Shape& shape = known->shape;
   const std::size_t count = ElementCount(shape);
+  constexpr std::size_t kSearchedMax = 16'384;  // many nodes may search the same constant
+  if (count > kSearchedMax) return LimitExceeded("too many numbers to search while importing");
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < count; ++i) {
-    const bool zero = known->reals() ? (*known->data.reals)[i] == 0 : (*known->data.integers)[i] == 0;
+    const bool zero =
+        known->reals() ? (*known->data.reals)[i] == 0 : (*known->data.integers)[i] == 0;
     if (!zero) found.push_back(i);
   }
   if (found.empty() || shape.empty()) return Unsupported("nothing is found, or in a scalar");

@@ -116,8 +116,7 @@ Result<ValueId> SliceAxis(NodeContext& node, ValueId x, const Range& range) {
   if (places.count == 0) return Unsupported("a slice without numbers");
   if (places.count == size && places.step > 0) return x;
   if (places.step == 1) {
-    return node.Emit(primitives::kSlice, {x},
-                     {.axis = axis, .dims = {places.first, places.count}});
+    return node.Emit(primitives::kSlice, {x}, {.axis = axis, .dims = {places.first, places.count}});
   }
   AH_RETURN_IF_ERROR(node.builder().CheckComputed(static_cast<std::size_t>(places.count)));
   std::vector<std::int64_t> indices;
@@ -296,8 +295,8 @@ Result<ValueId> PadConstant(NodeContext& node, ValueId x, const Pads& pads, doub
     const std::int64_t last = size - std::max<std::int64_t>(0, -pads.after[k]);
     if (last <= first) return Unsupported("a negative pad that leaves no number");
     if (last - first != size) {
-      AH_ASSIGN_OR_RETURN(x, node.Emit(primitives::kSlice, {x},
-                                       {.axis = axis, .dims = {first, last - first}}));
+      AH_ASSIGN_OR_RETURN(
+          x, node.Emit(primitives::kSlice, {x}, {.axis = axis, .dims = {first, last - first}}));
     }
     attributes.dims[k] = std::max<std::int64_t>(0, pads.before[k]);
     attributes.dims[k + pads.before.size()] = std::max<std::int64_t>(0, pads.after[k]);

@@ -61,8 +61,8 @@ extern const Primitive kPowByBase;
 extern const Primitive kPowByExponent;
 extern const Primitive kDivOrZero;
 
-// Truth values and bits, with the same broadcasting (primitives_logic.cc). Compare: to bool; mode is
-// a kernels::CompareOp. Bitwise: integers or bools; mode is a kernels::BitOp. Where: (bool, a, b).
+// Truth values and bits, with the same broadcasting (primitives_logic.cc). Compare: to bool; mode
+// is a kernels::CompareOp. Bitwise: integers or bools; mode a kernels::BitOp. Where: (bool, a, b).
 // Mask: (bool, g) -> g where the bool is `mode`, else 0.
 extern const Primitive kCompare;
 extern const Primitive kBitwise;
@@ -70,7 +70,7 @@ extern const Primitive kWhere;
 extern const Primitive kMask;
 
 // SumOver: sums over the axes `dims` (ascending), which stay with size 1. BroadcastTo: repeats to
-// the shape `dims`, whose example axis is `example_axis`; each is the other's gradient (primitives_reduce.cc).
+// the shape `dims`, examples at `example_axis`; each the other's gradient (primitives_reduce.cc).
 extern const Primitive kSumOver;
 extern const Primitive kBroadcastTo;
 // Over the axes `dims` like SumOver (primitives_extremes.cc, kernels/reduce.h).
@@ -138,8 +138,8 @@ extern const Primitive kMaxPoolGrad;
 extern const Primitive kAveragePool;
 extern const Primitive kAveragePoolGrad;
 
-// Reading by index (primitives_indexing.cc, kernels/indexing.h); an index out of range reads NaN, or
-// the least integer. Gather: (data, int64 indices) along `axis`, which the indices' axes replace.
+// Reading by index (primitives_indexing.cc, kernels/indexing.h); an index out of range reads NaN,
+// or the least integer. Gather: (data, int64 indices) along `axis`, which the indices' axes take.
 // GatherElements: along `axis`, the indices having data's rank. GatherNd: `axis` is the number of
 // batch axes. Gradients: (indices, g) to the data's shape `dims`.
 extern const Primitive kGather;

@@ -42,8 +42,8 @@ void IntegerForward(const Call<T>& call, std::size_t count, ElementType to) {
   const bool is_unsigned = call.input_types[0].element == ElementType::kUInt64;
   for (std::size_t i = 0; i < count; ++i) {
     if (IsReal(to)) {
-      const T real = is_unsigned ? static_cast<T>(static_cast<std::uint64_t>(x[i]))
-                                 : static_cast<T>(x[i]);
+      const T real =
+          is_unsigned ? static_cast<T>(static_cast<std::uint64_t>(x[i])) : static_cast<T>(x[i]);
       call.real_output()[i] = ToReal(real, to);
     } else {
       call.integer_output()[i] = WrapInteger(x[i], to);

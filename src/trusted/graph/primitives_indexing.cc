@@ -78,8 +78,8 @@ Result<ValueType> InferElements(std::span<const ValueType> inputs, const Attribu
   }
   for (int k = 0; k < x.rank(); ++k) {
     const auto at = static_cast<std::size_t>(k);
-    const bool fits = k == x.example_axis ? indices.shape[at] == x.shape[at]
-                                          : indices.shape[at] <= x.shape[at];
+    const bool fits =
+        k == x.example_axis ? indices.shape[at] == x.shape[at] : indices.shape[at] <= x.shape[at];
     if (!fits && k != attributes.axis) {
       return InvalidInput("gathers elements of " + FormatType(x) + " at " + FormatType(indices) +
                           ": the indices are too many along axis " + std::to_string(k));
@@ -201,14 +201,13 @@ void OneHotForward(const Call<T>& call) {
 
 template <typename Addresses>
 constexpr Primitive GradOf(const char* name) {
-  return {name,    &InferGrad, &Backward<float, Addresses>, &Backward<double, Addresses>,
+  return {name,    &InferGrad,   &Backward<float, Addresses>, &Backward<double, Addresses>,
           nullptr, Accepts::kAny};
 }
 
 template <typename Addresses, const Primitive& backward>
-constexpr Primitive ReadOf(const char* name,
-                           Result<ValueType> (*infer)(std::span<const ValueType>,
-                                                      const Attributes&)) {
+constexpr Primitive ReadOf(const char* name, Result<ValueType> (*infer)(std::span<const ValueType>,
+                                                                        const Attributes&)) {
   return {name,
           infer,
           &Forward<float, Addresses>,
@@ -226,7 +225,7 @@ const Primitive kGather = ReadOf<AxisAddresses, kGatherGrad>("Gather", &InferGat
 const Primitive kGatherElements =
     ReadOf<ElementAddresses, kGatherElementsGrad>("GatherElements", &InferElements);
 const Primitive kGatherNd = ReadOf<TupleAddresses, kGatherNdGrad>("GatherNd", &InferTuples);
-const Primitive kOneHot = {"OneHot",           &InferOneHot,  &OneHotForward<float>,
-                           &OneHotForward<double>, &NoGradient, Accepts::kAny};
+const Primitive kOneHot = {"OneHot",    &InferOneHot, &OneHotForward<float>, &OneHotForward<double>,
+                           &NoGradient, Accepts::kAny};
 
 }  // namespace anchorhold::graph::primitives

@@ -84,8 +84,7 @@ Result<ValueType> InferTuples(std::span<const ValueType> inputs, const Attribute
   }
   if (indices.has_examples() || updates.example_axis != example_axis) return Mixes(inputs);
   if (updates.shape != expected) {
-    return InvalidInput(Describe(inputs) + ": updates of " + FormatShape(expected) +
-                        " are needed");
+    return InvalidInput(Describe(inputs) + ": updates of " + FormatShape(expected) + " are needed");
   }
   return x;
 }
@@ -166,12 +165,13 @@ const Primitive kScatterElementsUpdatesGrad =
     UpdatesGrad<ElementAddresses>("ScatterElementsUpdatesGrad");
 const Primitive kScatterNdDataGrad = DataGrad<TupleAddresses>("ScatterNdDataGrad");
 const Primitive kScatterNdUpdatesGrad = UpdatesGrad<TupleAddresses>("ScatterNdUpdatesGrad");
-const Primitive kScatterElements = {"ScatterElements",
-                                    &InferElements,
-                                    &Forward<float, ElementAddresses>,
-                                    &Forward<double, ElementAddresses>,
-                                    &Gradient<kScatterElementsDataGrad, kScatterElementsUpdatesGrad>,
-                                    Accepts::kAny};
+const Primitive kScatterElements = {
+    "ScatterElements",
+    &InferElements,
+    &Forward<float, ElementAddresses>,
+    &Forward<double, ElementAddresses>,
+    &Gradient<kScatterElementsDataGrad, kScatterElementsUpdatesGrad>,
+    Accepts::kAny};
 const Primitive kScatterNd = {"ScatterNd",
                               &InferTuples,
                               &Forward<float, TupleAddresses>,

@@ -49,7 +49,8 @@ TEST(ShapeChains, ViewAsTheTorchScriptExporterWritesIt) {
 TEST(ShapeChains, ViewAsTheTorchExportExporterWritesIt) {
   // Shape with start and end, and Reshape of scalars to lists.
   OnnxBuilder b({4, 6}, 18);
-  b.Node("Shape", {"x"}, {"b"}, {Int("start", 0), Int("end", 1)}).Node("Squeeze", {"b"}, {"scalar"});
+  b.Node("Shape", {"x"}, {"b"}, {Int("start", 0), Int("end", 1)})
+      .Node("Squeeze", {"b"}, {"scalar"});
   b.Integers("list", {-1}).Integers("rest", {24}).Node("Reshape", {"scalar", "list"}, {"b1"});
   b.Node("Concat", {"b1", "rest"}, {"to"}, {Int("axis", 0)});
   b.Node("Reshape", {"x", "to"}, {"y"}, {Int("allowzero", 1)}).Output("y");
@@ -111,12 +112,17 @@ TEST(ShapeChains, PositionsAndAnInitialState) {
 TEST(ShapeChains, PadsAsTorchScriptWritesThem) {
   // F.pad's list, last axis first: filled with zeros, turned round, transposed.
   OnnxBuilder b({2, 3});
-  b.Integers("pads", {1, 2}).Integers("fill", {4}).Integers("pairs", {-1, 2}).Integers("flat", {-1});
+  b.Integers("pads", {1, 2})
+      .Integers("fill", {4})
+      .Integers("pairs", {-1, 2})
+      .Integers("flat", {-1});
   b.Node("ConstantOfShape", {"fill"}, {"zf"}).Node("Cast", {"zf"}, {"z"}, {Int("to", 7)});
   b.Node("Concat", {"pads", "z"}, {"all"}, {Int("axis", 0)});
   b.Integers("a", {-1}).Integers("e", {-99}).Integers("axis", {0});
-  b.Node("Reshape", {"all", "pairs"}, {"m"}).Node("Slice", {"m", "a", "e", "axis", "a"}, {"turned"});
-  b.Node("Transpose", {"turned"}, {"t"}, {Ints("perm", {1, 0})}).Node("Reshape", {"t", "flat"}, {"p"});
+  b.Node("Reshape", {"all", "pairs"}, {"m"})
+      .Node("Slice", {"m", "a", "e", "axis", "a"}, {"turned"});
+  b.Node("Transpose", {"turned"}, {"t"}, {Ints("perm", {1, 0})})
+      .Node("Reshape", {"t", "flat"}, {"p"});
   b.Node("Pad", {"x", "p"}, {"y"}).Output("y");
   EXPECT_EQ(OutputShape(b), (Shape{2, 6}));
 }
@@ -152,12 +158,15 @@ TEST(ShapeChains, MultiheadAttention) {
   b.Node("Concat", {"nb1", "all"}, {"rows"}, {Int("axis", 0)});
   b.Node("Concat", {"n1", "b1", "all"}, {"back"}, {Int("axis", 0)});
   for (const std::string part : {"q", "k", "v"}) {
-    b.Node("MatMul", {"t", "w" + part}, {part + "l"}).Node("Reshape", {part + "l", "split"}, {part + "s"});
+    b.Node("MatMul", {"t", "w" + part}, {part + "l"})
+        .Node("Reshape", {part + "l", "split"}, {part + "s"});
     b.Node("Transpose", {part + "s"}, {part}, {Ints("perm", {1, 0, 2})});
   }
-  b.Node("Transpose", {"k"}, {"kt"}, {Ints("perm", {0, 2, 1})}).Node("MatMul", {"q", "kt"}, {"score"});
+  b.Node("Transpose", {"k"}, {"kt"}, {Ints("perm", {0, 2, 1})})
+      .Node("MatMul", {"q", "kt"}, {"score"});
   b.Node("Softmax", {"score"}, {"p"}, {Int("axis", -1)}).Node("MatMul", {"p", "v"}, {"o"});
-  b.Node("Transpose", {"o"}, {"os"}, {Ints("perm", {1, 0, 2})}).Node("Reshape", {"os", "rows"}, {"or"});
+  b.Node("Transpose", {"o"}, {"os"}, {Ints("perm", {1, 0, 2})})
+      .Node("Reshape", {"os", "rows"}, {"or"});
   b.Node("Gemm", {"or", "wo"}, {"projected"}).Node("Reshape", {"projected", "back"}, {"ys"});
   b.Node("Transpose", {"ys"}, {"y"}, {Ints("perm", {1, 0, 2})}).Output("y");
   EXPECT_EQ(OutputShape(b), (Shape{4, 6}));

@@ -2,10 +2,10 @@
 //
 // A model is written for a batch of B examples, B unknown. A value either depends on the examples,
 // and then exactly one of its axes, the example axis, has size p * B * m, or it does not (a
-// parameter, a constant). Along the example axis, index (o * B + b) * m + i belongs to example b, for
-// every o < p and i < m: m is the inner multiplicity, p the outer one. `shape` is the shape for a
-// batch of one: the example axis has size p * m. So [B, 30] is {1, 30} with example axis 0;
-// [B, S, d] folded to [B * S, d] is {S, d} with m = S; and [S, B, d] folded to [S * B, d], as
+// parameter, a constant). Along the example axis, index (o * B + b) * m + i belongs to example b,
+// for every o < p and i < m: m is the inner multiplicity, p the outer one. `shape` is the shape for
+// a batch of one: the example axis has size p * m. So [B, 30] is {1, 30} with example axis 0; [B,
+// S, d] folded to [B * S, d] is {S, d} with m = S; and [S, B, d] folded to [S * B, d], as
 // sequence-first models do, is {S, d} with p = S.
 //
 // The one invariant behind the privacy type check: element (.., (o * B + b) * m + i, ..) of a value

@@ -1,6 +1,6 @@
-// Reading and writing by index. The indices say which runs of neighbouring numbers of an array x are
-// meant: the j-th run of y (or of the updates) stands for the run of x that starts at a. A negative
-// index counts from the end of its axis; one out of range means no run at all.
+// Reading and writing by index. The indices say which runs of neighbouring numbers of an array x
+// are meant: the j-th run of y (or of the updates) stands for the run of x that starts at a. A
+// negative index counts from the end of its axis; one out of range means no run at all.
 //
 //   AxisAddresses     Gather: j = (o, n), a = (o * size + index[n]) * run, run = the sizes after
 //                     the axis
@@ -201,9 +201,8 @@ E ScatterOne(ScatterMode mode, E old, E update) {
 template <typename Addresses, typename E>
 void ScatterRuns(ScatterMode mode, const Addresses& addresses, const std::int64_t* index,
                  const E* updates, E* y) {
-  ForEachNumber(addresses, index, [&](std::size_t a, std::size_t j) {
-    y[a] = ScatterOne(mode, y[a], updates[j]);
-  });
+  ForEachNumber(addresses, index,
+                [&](std::size_t a, std::size_t j) { y[a] = ScatterOne(mode, y[a], updates[j]); });
 }
 
 // The gradient g of y = scatter(x, u) with respect to x, and with respect to the updates u, which
@@ -236,8 +235,7 @@ void ScatterUpdatesGrad(ScatterMode mode, const Addresses& addresses, const std:
   std::fill_n(du, updates.size(), T(0));
   // Where each number of the updates goes: the backward passes run over it from either end.
   std::vector<std::pair<std::size_t, std::size_t>> places;
-  ForEachNumber(addresses, index,
-                [&](std::size_t a, std::size_t j) { places.emplace_back(a, j); });
+  ForEachNumber(addresses, index, [&](std::size_t a, std::size_t j) { places.emplace_back(a, j); });
   std::vector<T> left(g, g + x.size());  // the part of g that is not given away yet
   switch (mode) {
     case ScatterMode::kAdd:

@@ -178,11 +178,9 @@ Status BatchTrainer::Step() {
                       std::to_string(optimizer_.steps_done()) + ": take a smaller learning rate");
 }
 
-std::map<std::string, std::vector<float>> BatchTrainer::Statistics() const {
-  std::map<std::string, std::vector<float>> statistics;
-  for (std::size_t i = 0; i < statistics_.size(); ++i) {
-    statistics[model_.statistics()[i].name] = statistics_[i];
-  }
+std::vector<graph::RunningStatistic> BatchTrainer::Statistics() const {
+  std::vector<graph::RunningStatistic> statistics = model_.statistics();
+  for (std::size_t i = 0; i < statistics.size(); ++i) statistics[i].values = statistics_[i];
   return statistics;
 }
 

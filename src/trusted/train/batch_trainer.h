@@ -7,10 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "shared/base/bytes.h"
@@ -36,8 +34,8 @@ class BatchTrainer {
 
   double last_mean_loss() const { return last_mean_loss_; }  // over the last step's batch
   std::span<const float> parameters() const { return parameters_; }
-  // The running statistics, by initializer's name.
-  std::map<std::string, std::vector<float>> Statistics() const;
+  // The running statistics with their present values.
+  std::vector<graph::RunningStatistic> Statistics() const;
 
  private:
   BatchTrainer(graph::Model batch_model, Program<float> program, RowPool pool,
