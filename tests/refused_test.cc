@@ -63,6 +63,7 @@ TEST_P(Refused, NamesTheNodeTheMixingAndTheRemedy) {
   const std::string message = report.status.error().message();
   EXPECT_EQ(ErrorCodeName(report.status.error().code()), expected.error) << message;
   for (const std::string& words : {expected.where, expected.reason, expected.remedy}) {
+    EXPECT_FALSE(words.empty()) << "expected.txt leaves a column empty";
     EXPECT_NE(message.find(words), std::string::npos) << words << "\nis not in\n" << message;
   }
   // The import agrees, and the verdict by node says the same.

@@ -245,7 +245,7 @@ def picking():
     refuse("scatter-elements-over-batch", "example axis", feature,
            [attack("ScatterElements", [X, "place", X], "y", axis=0)],
            inputs=[("place", INT64, (30,))])
-    refuse("scatter-nd-over-batch", "example", "",
+    refuse("scatter-nd-over-batch", "example axis", feature,
            [attack("ScatterND", [X, "place", X], "y")], inputs=[("place", INT64, (1,))])
     refuse("trilu-over-the-batch", "place in the batch", "before the last two axes",
            [attack("Trilu", [X], "y")])
@@ -322,7 +322,7 @@ def counting():
             attack("ReduceSum", ["ones", "front"], "count", keepdims=1),
             step("Add", [X, "count"], "y")],
            [*BATCH_CONSTANTS, ints("one", [1]), floats("w", np.ones((1, 1)))])
-    refuse("ones-filled-in-and-counted", "example axis", "",
+    refuse("ones-filled-in-and-counted", "sums over the example axis", "rows of the left operand",
            [*BATCH, step("ConstantOfShape", ["b"], "ones", value=floats("", [1.0])),
             attack("MatMul", ["ones", X], "y")], BATCH_CONSTANTS)
     refuse("batch-size-as-features", "pairs every example with every other", "align the example axes",
@@ -350,7 +350,7 @@ def counting():
     refuse("expand-features-to-the-batch", "batch", shapes,
            [*BATCH, step("Concat", ["b", "b"], "to", axis=0), attack("Expand", [X, "to"], "y")],
            BATCH_CONSTANTS, (1,))
-    refuse("eye-over-the-batch", "place in the batch", "", [attack("EyeLike", [X], "e"),
+    refuse("eye-over-the-batch", "place in the batch", "store the matrix", [attack("EyeLike", [X], "e"),
            step("Add", [X, "e"], "y")])
 
 

@@ -43,7 +43,7 @@ inline constexpr std::size_t kJsonDepthMax = 32;
 inline constexpr std::size_t kModelBytesMax = 256 * kMiB;
 inline constexpr std::size_t kGraphNodesMax = 65'536;
 inline constexpr std::size_t kGraphStepsMax = 1'048'576;  // primitives, gradients included
-inline constexpr std::size_t kArenaBytesMax = 2 * kGiB;  // intermediate values of one example
+inline constexpr std::size_t kArenaBytesMax = 2 * kGiB;   // intermediate values of one example
 inline constexpr std::size_t kTensorRankMax = 8;
 inline constexpr std::size_t kTensorElementsMax = 512 * kMiB;
 

@@ -91,7 +91,7 @@ struct ImportOptions {
 // A running statistic of a BatchNormalization that trains (ImportOptions::track_statistics): the
 // graph reads it as an input, after Model::inputs(), and computes what it becomes.
 struct RunningStatistic {
-  std::string name;           // the ONNX initializer's name
+  std::string name;  // the ONNX initializer's name
   Shape shape;
   std::vector<float> values;  // initial
   std::int32_t updated = -1;  // the value of the graph (ValueId) that it becomes

@@ -227,8 +227,8 @@ Result<NodeContext::Numbers> NodeContext::ConstantNumbers(std::size_t i) {
     const ValueType type = Type(input->tensor);
     numbers = {type.shape, type.element, *builder().constant(input->tensor)};
   }
-  const bool there = numbers.reals() ? numbers.data.reals != nullptr
-                                     : numbers.data.integers != nullptr;
+  const bool there =
+      numbers.reals() ? numbers.data.reals != nullptr : numbers.data.integers != nullptr;
   if (there) return numbers;
   return Unsupported("input " + std::to_string(i) +
                      " must be numbers that are known when the model is read: a constant");

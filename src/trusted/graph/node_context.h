@@ -94,7 +94,7 @@ class NodeContext {
   Result<ValueId> ConstantTensor(std::size_t i);
   // The shape of input i if it is a real initializer, else nullptr. Does not count as reading it.
   const Shape* InitializerShape(std::size_t i) const;
-  // A running statistic: a constant, or, where statistics are tracked and the input is an initializer,
+  // A running statistic: a constant; or, where statistics are tracked and it is an initializer,
   // an input of the graph, for which TrackStatistic tells what it becomes.
   Result<ValueId> StatisticInput(std::size_t i);
   Status TrackStatistic(ValueId statistic, ValueId updated);

@@ -42,14 +42,14 @@ struct Edge {
   Kind child;
 };
 constexpr Edge kEdges[] = {
-    {Kind::kModel, 7, Kind::kGraph},      {Kind::kGraph, 1, Kind::kNode},
-    {Kind::kGraph, 5, Kind::kTensor},     {Kind::kGraph, 11, Kind::kValueInfo},
-    {Kind::kGraph, 12, Kind::kValueInfo}, {Kind::kGraph, 13, Kind::kValueInfo},
-    {Kind::kNode, 5, Kind::kAttribute},   {Kind::kAttribute, 5, Kind::kTensor},
-    {Kind::kAttribute, 6, Kind::kGraph},  {Kind::kAttribute, 10, Kind::kTensor},
-    {Kind::kAttribute, 11, Kind::kGraph}, {Kind::kValueInfo, 2, Kind::kType},
-    {Kind::kType, 1, Kind::kTensorType},  {Kind::kTensorType, 2, Kind::kShape},
-    {Kind::kModel, 25, Kind::kFunction},  {Kind::kFunction, 7, Kind::kNode},
+    {Kind::kModel, 7, Kind::kGraph},         {Kind::kGraph, 1, Kind::kNode},
+    {Kind::kGraph, 5, Kind::kTensor},        {Kind::kGraph, 11, Kind::kValueInfo},
+    {Kind::kGraph, 12, Kind::kValueInfo},    {Kind::kGraph, 13, Kind::kValueInfo},
+    {Kind::kNode, 5, Kind::kAttribute},      {Kind::kAttribute, 5, Kind::kTensor},
+    {Kind::kAttribute, 6, Kind::kGraph},     {Kind::kAttribute, 10, Kind::kTensor},
+    {Kind::kAttribute, 11, Kind::kGraph},    {Kind::kValueInfo, 2, Kind::kType},
+    {Kind::kType, 1, Kind::kTensorType},     {Kind::kTensorType, 2, Kind::kShape},
+    {Kind::kModel, 25, Kind::kFunction},     {Kind::kFunction, 7, Kind::kNode},
     {Kind::kFunction, 11, Kind::kAttribute},  // since IR version 9; kept as an unknown field
 };
 
