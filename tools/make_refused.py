@@ -350,7 +350,7 @@ def counting():
     refuse("expand-features-to-the-batch", "batch", shapes,
            [*BATCH, step("Concat", ["b", "b"], "to", axis=0), attack("Expand", [X, "to"], "y")],
            BATCH_CONSTANTS, (1,))
-    refuse("eye-over-the-batch", "place in the batch", "store the matrix", [attack("EyeLike", [X], "e"),
+    refuse("eye-over-the-batch", "place in the batch", "the matrix in the model", [attack("EyeLike", [X], "e"),
            step("Add", [X, "e"], "y")])
 
 

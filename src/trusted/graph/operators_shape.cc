@@ -247,7 +247,8 @@ Status EyeLike(NodeContext& node) {
   if (type.rank() != 2) return InvalidInput("an identity matrix like " + FormatType(type));
   if (type.has_examples()) {
     return PrivacyRefused("an identity matrix along the example axis of " + FormatType(type) +
-                          " would tell an example its place in the batch");
+                          " would tell an example its place in the batch; for features, store "
+                          "the matrix in the model");
   }
   ElementType element = type.element;
   if (given != 0) {
