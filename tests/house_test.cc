@@ -131,6 +131,24 @@ TEST(Layers, AreAcyclicAndAllThere) {
                             << " is part of a cycle, or uses what is unknown";
 }
 
+// A table's row reads {"Relu", kOpsetMin, ...} or {"Adam", 1, ...}.
+TEST(Documents, EveryOperatorIsListed) {
+  const std::string page = Text(kRoot / "docs" / "operators.md");
+  const std::regex row("\\{\"([A-Z][A-Za-z0-9]+)\",\\s*(k[A-Z]\\w*|[0-9]+)");
+  std::size_t found = 0;
+  for (const fs::path& path : Sources({"src/trusted/graph"})) {
+    const std::string name = path.filename().string();
+    if (name.rfind("operators_", 0) != 0 || name == "operators_refused.cc") continue;
+    const std::string text = Text(path);
+    for (std::sregex_iterator it(text.begin(), text.end(), row), end; it != end; ++it, ++found) {
+      const std::string op = (*it)[1];
+      EXPECT_TRUE(std::regex_search(page, std::regex("\\b" + op + "\\b")))
+          << op << " (" << Relative(path) << ") is missing in docs/operators.md";
+    }
+  }
+  EXPECT_GT(found, 100u);
+}
+
 TEST(Tidy, LinesAndFilesAreShort) {
   for (const fs::path& path : Sources({"src", "tests", "fuzz"})) {
     const std::vector<std::string> lines = Lines(path);
