@@ -105,5 +105,44 @@ TEST_F(ModelFileTest, RefusesEveryTruncationOfWeights) {
   }
 }
 
+// x [N, 2] through BatchNormalization in training mode.
+Bytes BatchStatistics() {
+  graph::testing::OnnxBuilder builder({2});
+  builder.Weight("scale", {2}, {1, 1}).Weight("bias", {2}, {0, 0});
+  builder.Weight("mean", {2}, {0, 0}).Weight("var", {2}, {1, 1});
+  builder.Node("BatchNormalization", {"x", "scale", "bias", "mean", "var"}, {"y", "m", "v"},
+               {graph::testing::Int("training_mode", 1)});
+  return builder.Output("y").Write();
+}
+
+TEST(BatchStatisticsTest, AreReadForLocalWorkOnly) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteWholeFile(folder / "m.onnx", BatchStatistics(), IfExists::kRefuse).ok());
+  const auto refused = ReadModelFile(folder / "m.onnx");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), ErrorCode::kPrivacyRefused);
+  auto local = ReadLocalModelFile(folder / "m.onnx");
+  ASSERT_TRUE(local.ok()) << local.error().message();
+  EXPECT_TRUE(local->batch_statistics);
+
+  // Weights and running statistics make the round trip through a file.
+  const std::vector<graph::RunningStatistic> statistics = {{"mean", {2}, {5, 6}, -1},
+                                                           {"var", {2}, {7, 8}, -1}};
+  const Bytes weights = SerializeWeights(local->model, std::vector<float>{1, 2, 3, 4}, statistics);
+  ASSERT_TRUE(ApplyWeights(weights, *local).ok());
+  EXPECT_EQ(local->model.parameters()[0].values, (std::vector<float>{1, 2}));
+  EXPECT_EQ(local->model.parameters()[1].values, (std::vector<float>{3, 4}));
+
+  wire::Safetensors other;
+  other.tensors.push_back({"stranger",
+                           wire::TensorType::kF32,
+                           {1},
+                           std::as_bytes(std::span<const float>(statistics[0].values).first(1))});
+  const Status stranger = ApplyWeights(wire::WriteSafetensors(other), *local);
+  ASSERT_FALSE(stranger.ok());
+  EXPECT_NE(stranger.error().message().find("stranger"), std::string::npos);
+  EXPECT_FALSE(ApplyWeights(AsBytes("no weights"), *local).ok());
+}
+
 }  // namespace
 }  // namespace anchorhold::client
