@@ -166,6 +166,7 @@ Status AttentionRule::CheckShapes() const {
 
 // a b, or a b^T, with the heads of a in groups that share one of b.
 Result<ValueId> AttentionRule::Product(ValueId a, ValueId b, bool transpose_b) {
+  AH_RETURN_IF_ERROR(emit_.status());
   const ValueType type = node_.Type(a);
   const std::int64_t groups = size(b, 1);
   if (type.shape[1] == groups) return emit_.MatMul(a, b, transpose_b);
