@@ -7,7 +7,7 @@ set -eu
 
 build="g++ cmake ninja-build make ca-certificates jq
   libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libseccomp-dev
-  libcli11-dev nlohmann-json3-dev libgtest-dev libonnx-testdata"
+  libhwy-dev libcli11-dev nlohmann-json3-dev libgtest-dev libonnx-testdata"
 fuzz="clang-14 libclang-rt-14-dev"
 
 wanted=""

@@ -1,0 +1,39 @@
+// Convolutions of images, fast: two spatial axes (a one-dimensional one has height 1), any stride,
+// dilation, padding and groups, for a group of examples.
+//
+//   x [examples, G C, H, W]    w [G M, C, KH, KW]    y [examples, G M, OH, OW]
+//
+// The maps are kernels/convolution.h's. Dense ones are matrix products whose packing reads the
+// image directly (no im2col matrix in memory); depthwise ones (C = M = 1) hold channels or columns
+// in the lanes; other groups are dense ones a group at a time. Small images (few outputs an
+// example) take several examples as the columns of one product.
+#pragma once
+
+#include <cstddef>
+
+#include "trusted/kernels/convolution.h"
+#include "trusted/simd/gemm.h"
+#include "trusted/simd/target.h"
+
+namespace anchorhold::simd {
+
+struct ConvolutionKernels {
+  // True if these kernels serve the shape (one or two spatial axes, sizes within 31 bits).
+  // shape.batch is the number of examples of the group.
+  bool (*serves)(const kernels::ConvolutionShape& shape);
+  // Scratch memory, in floats, for any one of the calls.
+  std::size_t (*scratch)(const kernels::ConvolutionShape& shape);
+  // epilogue.row_bias is by output channel [G M]; column_bias is not used.
+  void (*forward)(const kernels::ConvolutionShape& shape, const float* x, const float* w,
+                  const Epilogue& epilogue, float* y, float* scratch);
+  void (*input)(const kernels::ConvolutionShape& shape, const float* y, const float* w, float* x,
+                float* scratch);
+  // By example: w[e] of example e starts e * stride_w elements on, overwritten.
+  void (*weight)(const kernels::ConvolutionShape& shape, const float* x, const float* y,
+                 std::size_t stride_w, float* w, float* scratch);
+};
+
+// nullptr for kScalar.
+const ConvolutionKernels* ConvolutionKernelsFor(Target target);
+
+}  // namespace anchorhold::simd

@@ -1,0 +1,99 @@
+#include "trusted/simd/target.h"
+
+#include <cstddef>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace anchorhold::simd {
+namespace {
+
+struct TargetList {
+  Target targets[4] = {Target::kScalar};
+  std::size_t count = 1;
+  void Add(Target target) { targets[count++] = target; }
+};
+
+#if defined(__x86_64__)
+
+// Bits of Intel's Software Developer's Manual, volume 2, CPUID.
+constexpr unsigned kSse41 = 1U << 19;                             // leaf 1, ecx
+constexpr unsigned kFma = 1U << 12;                               // leaf 1, ecx
+constexpr unsigned kOsXsave = 1U << 27;                           // leaf 1, ecx
+constexpr unsigned kAvx = 1U << 28;                               // leaf 1, ecx
+constexpr unsigned kF16c = 1U << 29;                              // leaf 1, ecx
+constexpr unsigned kAvx2Bmi = (1U << 5) | (1U << 3) | (1U << 8);  // leaf 7, ebx: AVX2, BMI1, BMI2
+// leaf 7, ebx: AVX-512 F, DQ, CD, BW, VL
+constexpr unsigned kAvx512 = (1U << 16) | (1U << 17) | (1U << 28) | (1U << 30) | (1U << 31);
+constexpr unsigned kLzcnt = 1U << 5;  // leaf 0x80000001, ecx
+constexpr unsigned kYmmState = 0x6;   // XCR0: XMM and YMM
+constexpr unsigned kZmmState = 0xE6;  // XCR0: those, opmask and ZMM
+
+bool Has(unsigned value, unsigned bits) { return (value & bits) == bits; }
+
+unsigned EnabledState() {
+  unsigned low = 0;
+  unsigned high = 0;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+TargetList Detect() {
+  TargetList list;
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || !Has(c, kSse4)) return list;
+  const unsigned features = c;
+  // Highway's SSE4 target uses carry-less multiplication and AES nowhere in our kernels.
+  list.Add(Target::kSse4);
+  if (!Has(features, kOsXsave | kAvx | kFma | kF16c) || !Has(EnabledState(), kYmmState)) {
+    return list;
+  }
+  if (__get_cpuid(0x80000001, &a, &b, &c, &d) == 0 || !Has(c, kLzcnt)) return list;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || !Has(b, kAvx2Bmi)) return list;
+  list.Add(Target::kAvx2);
+  if (Has(b, kAvx512) && Has(EnabledState(), kZmmState)) list.Add(Target::kAvx512);
+  return list;
+}
+
+#elif defined(__aarch64__)
+
+TargetList Detect() {
+  TargetList list;
+  list.Add(Target::kNeon);  // part of the architecture
+  return list;
+}
+
+#else
+
+TargetList Detect() { return {}; }
+
+#endif
+
+}  // namespace
+
+const char* TargetName(Target target) {
+  switch (target) {
+    case Target::kSse4:
+      return "sse4";
+    case Target::kNeon:
+      return "neon";
+    case Target::kAvx2:
+      return "avx2";
+    case Target::kAvx512:
+      return "avx512";
+    case Target::kScalar:
+      break;
+  }
+  return "scalar";
+}
+
+std::span<const Target> AvailableTargets() {
+  static const TargetList list = Detect();
+  return {list.targets, list.count};
+}
+
+}  // namespace anchorhold::simd
