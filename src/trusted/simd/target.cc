@@ -18,7 +18,7 @@ struct TargetList {
 #if defined(__x86_64__)
 
 // Bits of Intel's Software Developer's Manual, volume 2, CPUID.
-constexpr unsigned kSse41 = 1U << 19;                             // leaf 1, ecx
+constexpr unsigned kSse4 = (1U << 19) | (1U << 20);               // leaf 1, ecx: SSE4.1 and SSE4.2
 constexpr unsigned kFma = 1U << 12;                               // leaf 1, ecx
 constexpr unsigned kOsXsave = 1U << 27;                           // leaf 1, ecx
 constexpr unsigned kAvx = 1U << 28;                               // leaf 1, ecx
