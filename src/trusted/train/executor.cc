@@ -10,6 +10,7 @@
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/graph.h"
 #include "trusted/kernels/convert.h"
+#include "trusted/train/example_row.h"
 #include "trusted/train/executor_goal.h"
 #include "trusted/train/executor_program.h"
 #include "trusted/train/loss_value.h"
@@ -178,29 +179,6 @@ void Executor::Infer(std::span<const float> parameters, std::span<const float> i
                      std::span<float> output) {
   plan_->Infer(parameters, input, output);
 }
-
-namespace {
-
-std::span<const float> FeaturesOf(const ExampleSet& examples, std::size_t row) {
-  AH_CHECK(row < examples.rows);
-  return std::span(examples.features).subspan(row * examples.feature_width, examples.feature_width);
-}
-
-// Binary cross-entropy reads targets where the examples have no classes.
-Label LabelOf(Loss loss, const ExampleSet& examples, std::size_t row) {
-  Label label;
-  if (IsRegression(loss) || (!NeedsClasses(loss) && examples.classes.empty())) {
-    label.targets =
-        std::span(examples.targets).subspan(row * examples.target_width, examples.target_width);
-  } else {
-    AH_CHECK((row + 1) * examples.class_width <= examples.classes.size());
-    label.classes =
-        std::span(examples.classes).subspan(row * examples.class_width, examples.class_width);
-  }
-  return label;
-}
-
-}  // namespace
 
 float Executor::LossAndGradient(std::span<const float> parameters, const ExampleSet& examples,
                                 std::size_t row, std::span<float> gradient) {

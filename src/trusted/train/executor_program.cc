@@ -6,7 +6,7 @@
 #include "shared/base/check.h"
 #include "shared/base/limits.h"
 #include "trusted/graph/primitives.h"
-#include "trusted/train/executor_arena.h"
+#include "trusted/engine/arena.h"
 
 namespace anchorhold::train {
 
@@ -46,7 +46,7 @@ class Program<T>::Layout {
   void PlaceConstant(const graph::Value& value, Place& place);
   void FindLives();
   Status AssignArena();
-  void TakeArena(ValueId id, ArenaPlanner& arena);
+  void TakeArena(ValueId id, engine::ArenaPlanner& arena);
   void WriteSteps();
 
   const Graph& graph_;
@@ -146,13 +146,13 @@ void Program<T>::Layout::FindLives() {
 }
 
 template <typename T>
-void Program<T>::Layout::TakeArena(ValueId id, ArenaPlanner& arena) {
+void Program<T>::Layout::TakeArena(ValueId id, engine::ArenaPlanner& arena) {
   places_[Index(id)] = {Region::kArena, arena.Take(Bytes(id))};
 }
 
 template <typename T>
 Status Program<T>::Layout::AssignArena() {
-  ArenaPlanner arena;
+  engine::ArenaPlanner arena;
   if (goal_.seed != kNoValue) {
     // The seed lives throughout: it is small, and written between the steps.
     TakeArena(goal_.seed, arena);

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "trusted/graph/onnx_builder_for_test.h"
-#include "trusted/train/executor_arena.h"
+#include "trusted/engine/arena.h"
 
 namespace {
 std::atomic<std::size_t> allocations{0};
@@ -285,8 +285,8 @@ TEST(CheckFits, NamesWhatDoesNotFit) {
 }
 
 TEST(ArenaPlanner, ReusesWhatIsReleased) {
-  constexpr std::size_t k = ArenaPlanner::kAlignment;
-  ArenaPlanner arena;
+  constexpr std::size_t k = engine::ArenaPlanner::kAlignment;
+  engine::ArenaPlanner arena;
   const std::size_t a = arena.Take(k);
   const std::size_t b = arena.Take(2 * k);
   const std::size_t c = arena.Take(1);

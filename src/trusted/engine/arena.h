@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <map>
 
-namespace anchorhold::train {
+namespace anchorhold::engine {
 
 class ArenaPlanner {
  public:
@@ -22,4 +22,4 @@ class ArenaPlanner {
   std::size_t size_ = 0;
 };
 
-}  // namespace anchorhold::train
+}  // namespace anchorhold::engine

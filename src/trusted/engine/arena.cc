@@ -1,8 +1,8 @@
-#include "trusted/train/executor_arena.h"
+#include "trusted/engine/arena.h"
 
 #include <iterator>
 
-namespace anchorhold::train {
+namespace anchorhold::engine {
 namespace {
 
 std::size_t Rounded(std::size_t size) {
@@ -42,4 +42,4 @@ void ArenaPlanner::Release(std::size_t offset, std::size_t size) {
   }
 }
 
-}  // namespace anchorhold::train
+}  // namespace anchorhold::engine

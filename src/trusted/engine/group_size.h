@@ -1,0 +1,20 @@
+// How many examples a thread works on at a time.
+#pragma once
+
+#include <cstddef>
+
+#include "trusted/engine/lowering.h"
+
+namespace anchorhold::engine {
+
+inline constexpr std::size_t kGroupMax = 64;
+
+// From a program lowered for one example; at most `most` and kGroupMax. The least of
+//
+//   sum over products of macs (1 + kReuse / (g T)) + kSpill bytes  [if g bytes exceed a cache]
+//
+// over g = 1, 2, 4, ..: T is a product's columns or rows an example, so g T is how often a weight
+// that was fetched and packed is used; `bytes` is what an example holds in the arena.
+std::size_t ChooseGroup(const LoweredProgram& one, std::size_t most);
+
+}  // namespace anchorhold::engine

@@ -1,0 +1,164 @@
+// The state of one Lower call, and its passes in their order; each is in a file of its own.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "trusted/engine/lowering.h"
+
+namespace anchorhold::engine {
+
+// One node that is to be computed.
+struct Work {
+  const graph::Node* node = nullptr;
+  std::vector<graph::ValueId> inputs;  // the node's, or what stands in for them
+  bool forward = true;
+  bool absorbed = false;  // some other work's step does it
+  int chain = -1;         // of elementwise nodes
+  // Of products and convolutions: what is done behind them.
+  graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
+  graph::ValueId bias = graph::kNoValue;
+  bool clip = false;
+  float low = 0;
+  float high = 0;
+};
+
+// Memory for one example that is not the model's: lives from step `first` to step `last`.
+struct Buffer {
+  Space space = Space::kArena;
+  std::size_t bytes = 0;
+  std::size_t first = 0;
+  std::size_t last = 0;
+  bool placed = false;
+  std::size_t offset = 0;
+};
+
+inline constexpr std::size_t kForever = static_cast<std::size_t>(-1);
+
+class Lowerer {
+ public:
+  Lowerer(std::shared_ptr<const graph::Graph> graph, const Goal& goal,
+          const LoweringOptions& options)
+      : graph_(*graph), goal_(goal), options_(options) {
+    out_.graph = std::move(graph);
+  }
+
+  Result<LoweredProgram> Run();
+
+ private:
+  static std::size_t Index(graph::ValueId id) { return static_cast<std::size_t>(id); }
+  const graph::ValueType& Type(graph::ValueId id) const { return graph_.type(id); }
+  std::size_t Size(graph::ValueId id) const { return graph::ElementCount(Type(id).shape); }
+  graph::ValueId Root(graph::ValueId id) const { return roots_[Index(id)]; }
+  bool ByExample(graph::ValueId id) const { return by_example_[Index(Root(id))]; }
+  bool fast() const { return options_.kernels.complete(); }
+  bool IsDense(graph::ValueId id) const { return ByExample(id) && Type(id).is_real(); }
+
+  // lowering_select.cc: the nodes that are needed, whose values are one example's, and the values
+  // that are only another shape of one.
+  void SelectNodes();
+  void FindRoots();
+  void FindByExample();
+  void ReadKinksFromOutputs();
+
+  // lowering_sums.cc: how each parameter's gradient is summed.
+  void FindSums();
+  void PlanSum(std::size_t parameter);
+  bool PlanOuter(const graph::Node& node, std::size_t parameter);
+  bool PlanPointConvolution(const graph::Node& node, std::size_t parameter);
+  bool PlanSparse(const graph::Node& node, std::size_t parameter);
+  Method ChooseMethod(ParameterPlan& plan, bool ghost_possible) const;
+  void EmitSums();
+  void EmitTransposed(graph::ValueId image, Operand& out);
+
+  // lowering_fuse.cc: what goes into one step.
+  void FindUsers();
+  bool OnlyUserIs(graph::ValueId id, std::size_t& user) const;
+  void TakeBiasesAlong();
+  void TakeBiasAlong(Work& work);
+  void GrowChains();
+  bool Joins(std::size_t work, int chain) const;
+
+  // lowering_emit.cc: one step a work.
+  void EmitSteps();
+  void Emit(std::size_t work);
+  bool EmitFast(Work& work);
+  // The step that a node is, its operands left open; nothing if the kernels do not serve it.
+  std::optional<Step> ProductStep(const Work& work) const;
+  std::optional<Step> ConvolutionStep(const Work& work) const;
+  bool EmitMatMul(Work& work);
+  bool EmitConvolution(Work& work);
+  void TakeEpilogue(const Work& work, Step& step);
+  bool EmitPool(Work& work);
+  bool EmitRows(Work& work);
+  bool EmitSum(Work& work);
+  bool EmitLayout(Work& work);
+  bool EmitGather(Work& work);
+  void EmitNaive(Work& work);
+  bool EmitNormalise(Work& work);
+  bool EmitNormaliseGrad(std::size_t work);
+  bool EmitChain(std::size_t last);
+
+  // lowering_points.cc
+  bool MakePoints(const std::vector<std::size_t>& members, Step& step);
+
+  // lowering_memory.cc: operands, and places for buffers.
+  Operand Read(graph::ValueId id);
+  Operand Write(graph::ValueId id);
+  Operand NewBuffer(std::size_t elements);
+  void Keep(const Operand& operand);
+  void Push(Step step, const Work& work);
+  void Push(Step step, bool by_example, bool forward);
+  void PlaceInputs();
+  Status PlaceBuffers();
+  void TakeOver(const Step& step, std::size_t at);
+  void Patch(Operand& operand) const;
+  void PatchAll();
+  void NoteLife(const Operand& operand, std::size_t step);
+  void FindLives();
+
+  const graph::Graph& graph_;
+  const Goal& goal_;
+  const LoweringOptions& options_;
+  LoweredProgram out_;
+
+  std::vector<Work> work_;
+  std::vector<graph::ValueId> roots_;
+  std::vector<bool> by_example_;  // by root
+  std::vector<bool> kept_;        // by root: read after the steps
+  std::vector<std::vector<std::size_t>> users_;  // by root: works that read it
+  std::vector<int> work_of_;      // by value: the work that makes it, or -1
+  std::vector<std::vector<std::size_t>> chains_;
+
+  std::vector<Buffer> buffers_;
+  std::vector<int> buffer_of_;    // by root
+  std::vector<int> reals_of_;     // by root: constants already laid out, their element
+  // A normalisation's statistics, by the root of its input.
+  std::vector<std::pair<graph::ValueId, Operand>> statistics_;
+  struct PendingSum {
+    std::size_t parameter = 0;
+    graph::ValueId gradient = graph::kNoValue;
+    graph::ValueId other = graph::kNoValue;
+    bool transposed_images = false;
+  };
+  std::vector<PendingSum> pending_;
+  std::vector<Operand*> no_operands_;
+};
+
+// The product that a MatMul node is, for one example; nothing if it is not a plain batch.
+struct Product {
+  simd::GemmShape shape{};
+  simd::GemmBatch batch{};
+};
+std::optional<Product> ProductOf(const graph::Shape& a, const graph::Shape& b,
+                                 const graph::Shape& y, const graph::Attributes& attributes);
+
+// The elementwise operation that a node is; nothing for other nodes.
+std::optional<simd::PointInstruction> PointOf(const graph::Node& node);
+
+// From the shapes of x and y of a convolution, for one example.
+kernels::ConvolutionShape ConvolutionOf(const graph::Shape& x, const graph::Shape& y,
+                                        const graph::Window& window);
+
+}  // namespace anchorhold::engine

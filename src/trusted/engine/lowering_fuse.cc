@@ -1,0 +1,155 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "trusted/engine/lowerer.h"
+#include "trusted/graph/primitives.h"
+
+namespace anchorhold::engine {
+
+namespace primitives = graph::primitives;
+using graph::ElementCount;
+using graph::kNoValue;
+using graph::Node;
+using graph::Shape;
+using graph::ValueId;
+
+namespace {
+
+// A chain's members and outside inputs; what a program of them needs stays within
+// simd::kPointRegistersMax.
+constexpr std::size_t kChainMembersMax = 12;
+constexpr std::size_t kChainInputsMax = 8;
+
+Shape WithoutOnes(const Shape& shape) {
+  Shape out;
+  std::copy_if(shape.begin(), shape.end(), std::back_inserter(out),
+               [](std::int64_t size) { return size != 1; });
+  return out;
+}
+
+}  // namespace
+
+void Lowerer::FindUsers() {
+  users_.assign(graph_.values().size(), {});
+  work_of_.assign(graph_.values().size(), -1);
+  for (std::size_t w = 0; w < work_.size(); ++w) {
+    work_of_[Index(work_[w].node->output)] = static_cast<int>(w);
+    if (work_[w].absorbed) continue;
+    for (const ValueId id : work_[w].inputs) {
+      std::vector<std::size_t>& users = users_[Index(Root(id))];
+      if (users.empty() || users.back() != w) users.push_back(w);
+    }
+  }
+}
+
+bool Lowerer::OnlyUserIs(ValueId id, std::size_t& user) const {
+  const std::vector<std::size_t>& users = users_[Index(Root(id))];
+  if (kept_[Index(Root(id))] || users.size() != 1) return false;
+  user = users[0];
+  return true;
+}
+
+void Lowerer::TakeBiasesAlong() {
+  if (!fast()) return;
+  for (Work& work : work_) {
+    if (work.absorbed) continue;
+    const graph::Primitive* primitive = work.node->primitive;
+    if (primitive == &primitives::kMatMul || primitive == &primitives::kConv) TakeBiasAlong(work);
+  }
+}
+
+void Lowerer::TakeBiasAlong(Work& work) {
+  if (!ByExample(work.node->output)) return;
+  const bool convolution = work.node->primitive == &primitives::kConv;
+  if (!(convolution ? ConvolutionStep(work) : ProductStep(work))) return;
+  const Shape& y = Type(work.node->output).shape;
+  std::size_t user = 0;
+  if (!OnlyUserIs(work.output, user)) return;
+  if (work_[user].node->primitive == &primitives::kAdd) {
+    const Work& add = work_[user];
+    const bool first = Root(add.inputs[0]) == Root(work.output);
+    const ValueId bias = add.inputs[first ? 1 : 0];
+    const auto size = static_cast<std::size_t>(convolution ? y[1] : y.back());
+    // Aligned at the last axis: [n] for a product, [channels, 1, ..] for a convolution.
+    Shape aligned = Type(bias).shape;
+    while (!aligned.empty() && aligned[0] == 1) aligned.erase(aligned.begin());
+    Shape wanted = {static_cast<std::int64_t>(size)};
+    if (convolution) wanted.resize(y.size() - 1, 1);
+    if (!ByExample(bias) && aligned == wanted && Type(bias).is_real() &&
+        Size(add.node->output) == Size(work.output) && Type(add.inputs[first ? 0 : 1]).shape == y) {
+      work.bias = bias;
+      work.output = add.node->output;
+      work_[user].absorbed = true;
+      if (!OnlyUserIs(work.output, user)) return;
+    }
+  }
+  const Node& node = *work_[user].node;
+  if (node.primitive == &primitives::kLeakyRelu && node.attributes.alpha == 0) {
+    work.low = 0;
+    work.high = std::numeric_limits<float>::infinity();
+  } else if (node.primitive == &primitives::kClip) {
+    work.low = static_cast<float>(node.attributes.alpha);
+    work.high = static_cast<float>(node.attributes.beta);
+  } else {
+    return;
+  }
+  work.clip = true;
+  work.output = node.output;
+  work_[user].absorbed = true;
+}
+
+bool Lowerer::Joins(std::size_t w, int chain) const {
+  const std::vector<std::size_t>& members = chains_[static_cast<std::size_t>(chain)];
+  if (members.size() >= kChainMembersMax) return false;
+  const Work& work = work_[w];
+  const Shape own = WithoutOnes(Type(work.node->output).shape);
+  const Shape whole = WithoutOnes(Type(work_[members[0]].node->output).shape);
+  if (ElementCount(own) != ElementCount(whole)) return false;
+  const bool dense = std::all_of(work.inputs.begin(), work.inputs.end(), [&](ValueId id) {
+    return ByExample(id) && Size(id) == ElementCount(whole);
+  });
+  if (own != whole && !dense) return false;
+  // Outside inputs of the chain with this member.
+  std::vector<ValueId> outside;
+  const auto add = [&](const Work& member) {
+    for (const ValueId id : member.inputs) {
+      const int maker = work_of_[Index(Root(id))];
+      const bool inside =
+          maker >= 0 && (static_cast<std::size_t>(maker) == w ||
+                         work_[static_cast<std::size_t>(maker)].chain == chain);
+      if (!inside && std::find(outside.begin(), outside.end(), Root(id)) == outside.end()) {
+        outside.push_back(Root(id));
+      }
+    }
+  };
+  for (const std::size_t member : members) add(work_[member]);
+  add(work);
+  return outside.size() <= kChainInputsMax;
+}
+
+// From the last node to the first: a node's users all have their chains when its turn comes.
+void Lowerer::GrowChains() {
+  if (!fast()) return;
+  for (std::size_t w = work_.size(); w-- > 0;) {
+    Work& work = work_[w];
+    if (work.absorbed || !PointOf(*work.node) || !IsDense(work.node->output)) continue;
+    const std::vector<std::size_t>& users = users_[Index(Root(work.node->output))];
+    int chain = -1;
+    bool same = !users.empty() && !kept_[Index(Root(work.node->output))];
+    for (const std::size_t user : users) {
+      if (chain == -1) chain = work_[user].chain;
+      same = same && chain >= 0 && work_[user].chain == chain;
+    }
+    if (same && Joins(w, chain)) {
+      work.chain = chain;
+      work.absorbed = true;  // the chain's last node does it
+    } else {
+      work.chain = static_cast<int>(chains_.size());
+      chains_.emplace_back();
+    }
+    chains_[static_cast<std::size_t>(work.chain)].push_back(w);
+  }
+}
+
+}  // namespace anchorhold::engine

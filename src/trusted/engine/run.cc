@@ -1,0 +1,242 @@
+#include <cstring>
+#include <limits>
+
+#include "trusted/engine/program.h"
+
+namespace anchorhold::engine {
+namespace {
+
+simd::Epilogue EpilogueOf(const Step& step, const Frame& frame, bool by_row) {
+  simd::Epilogue epilogue;
+  if (step.has_bias) {
+    (by_row ? epilogue.row_bias : epilogue.column_bias) = Reals(step.in[2], frame);
+  }
+  epilogue.clip = step.clip;
+  epilogue.low = step.low;
+  epilogue.high = step.high;
+  return epilogue;
+}
+
+// The product or batch of products of a whole group.
+struct GroupProduct {
+  simd::GemmShape shape;
+  simd::GemmBatch batch;
+};
+GroupProduct ProductOf(const Step& step, std::size_t examples) {
+  GroupProduct product{step.gemm, step.batch};
+  if (step.fold_rows) {
+    product.shape.rows *= examples;
+  } else {
+    product.batch.count *= examples;
+  }
+  return product;
+}
+
+void RunMatMul(const Step& step, const Kernels& kernels, const Frame& frame) {
+  const GroupProduct product = ProductOf(step, frame.examples);
+  const float* a = Reals(step.in[0], frame);
+  const float* b = Reals(step.in[1], frame);
+  float* c = Reals(step.out[0], frame);
+  const simd::Epilogue epilogue = EpilogueOf(step, frame, false);
+  if (product.batch.count == 1) {
+    kernels.gemm->multiply(product.shape, a, b, epilogue, c, frame.scratch);
+  } else {
+    kernels.gemm->multiply_batch(product.shape, product.batch, a, b, epilogue, c, frame.scratch);
+  }
+}
+
+void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame) {
+  kernels::ConvolutionShape shape = step.convolution;
+  shape.batch = frame.examples;
+  const float* a = Reals(step.in[0], frame);
+  const float* b = Reals(step.in[1], frame);
+  float* out = Reals(step.out[0], frame);
+  if (step.kind == StepKind::kConvolution) {
+    kernels.convolution->forward(shape, a, b, EpilogueOf(step, frame, true), out, frame.scratch);
+  } else if (step.kind == StepKind::kConvolutionInput) {
+    kernels.convolution->input(shape, a, b, out, frame.scratch);
+  } else {
+    kernels.convolution->weight(shape, a, b, step.out[0].stride / sizeof(float), out,
+                                frame.scratch);
+  }
+}
+
+simd::PointProgram PointProgramOf(const Points& points, const StepTables& tables,
+                                  std::size_t examples) {
+  simd::PointProgram program;
+  program.axes = points.axes;
+  program.sizes = points.sizes;
+  program.sizes[0] = points.examples_merged ? points.sizes[0] * examples : examples;
+  program.inputs = tables.point_inputs.subspan(points.first_input, points.inputs);
+  program.instructions =
+      tables.instructions.subspan(points.first_instruction, points.instructions);
+  program.outputs = tables.output_registers.subspan(points.first_output, points.outputs);
+  return program;
+}
+
+void RunPointwise(const Step& step, const StepTables& tables, const Kernels& kernels,
+                  const Frame& frame) {
+  const Points& points = tables.points[step.index];
+  const simd::PointProgram program = PointProgramOf(points, tables, frame.examples);
+  const float* inputs[simd::kPointRegistersMax];
+  float* outputs[simd::kPointRegistersMax];
+  for (std::size_t i = 0; i < points.inputs; ++i) {
+    inputs[i] = Reals(tables.point_operands[points.first_input + i], frame);
+  }
+  for (std::size_t i = 0; i < points.outputs; ++i) {
+    outputs[i] = Reals(tables.output_operands[points.first_output + i], frame);
+  }
+  kernels.pointwise->run(program, inputs, outputs, frame.scratch);
+}
+
+void RunNormalise(const Step& step, const Kernels& kernels, const Frame& frame) {
+  simd::NormaliseAffineShape shape = step.normalise;
+  shape.outer *= frame.examples;
+  kernels.rows->normalise(shape, Reals(step.in[0], frame),
+                          step.has_affine ? Reals(step.in[1], frame) : nullptr,
+                          step.has_affine ? Reals(step.in[2], frame) : nullptr,
+                          Reals(step.out[0], frame), Reals(step.out[1], frame));
+}
+
+// By example where the sums are wanted, so that outer stays one example's.
+void RunNormaliseGrad(const Step& step, const Kernels& kernels, const Frame& frame) {
+  const simd::NormaliseAffineShape& one = step.normalise;
+  const std::size_t calls = one.outer == 1 || !step.has_second ? 1 : frame.examples;
+  simd::NormaliseAffineShape shape = one;
+  shape.outer *= frame.examples / calls;
+  for (std::size_t e = 0; e < calls; ++e) {
+    kernels.rows->normalise_grad(shape, Reals(step.in[0], frame, e), Reals(step.in[1], frame, e),
+                                 step.has_affine ? Reals(step.in[2], frame) : nullptr,
+                                 Reals(step.in[3], frame, e), Reals(step.out[0], frame, e),
+                                 step.has_second ? Reals(step.out[1], frame, e) : nullptr,
+                                 step.has_second ? Reals(step.out[2], frame, e) : nullptr);
+  }
+}
+
+void RunSoftmax(const Step& step, const Kernels& kernels, const Frame& frame) {
+  simd::SoftmaxShape shape = step.softmax;
+  shape.outer *= frame.examples;
+  if (step.kind == StepKind::kSoftmax) {
+    kernels.rows->softmax(shape, Reals(step.in[0], frame), Reals(step.out[0], frame));
+  } else {
+    kernels.rows->softmax_grad(shape, Reals(step.in[0], frame), Reals(step.in[1], frame),
+                               Reals(step.out[0], frame));
+  }
+}
+
+void RunPool(const Step& step, const Kernels& kernels, const Frame& frame) {
+  const std::size_t planes = step.outer * frame.examples;
+  const kernels::Windows& windows = step.convolution.windows;
+  const float* x = Reals(step.in[0], frame);
+  float* out = Reals(step.out[0], frame);
+  switch (step.kind) {
+    case StepKind::kMaxPool:
+      return kernels.rows->max_pool(planes, windows, x, out);
+    case StepKind::kMaxPoolGrad:
+      return kernels.rows->max_pool_grad(planes, windows, x, Reals(step.in[1], frame), out);
+    case StepKind::kAveragePool:
+      return kernels.rows->average_pool(planes, windows, step.divisor, x, out);
+    default:
+      return kernels.rows->average_pool_grad(planes, windows, step.divisor, x, out);
+  }
+}
+
+void RunPermute(const Step& step, const Kernels& kernels, const Frame& frame) {
+  std::size_t sizes[kPermuteAxesMax + 1] = {frame.examples};
+  std::size_t strides[kPermuteAxesMax + 1] = {step.in[0].stride / sizeof(float)};
+  for (std::size_t k = 0; k < step.axes; ++k) {
+    sizes[k + 1] = step.sizes[k];
+    strides[k + 1] = step.strides[k];
+  }
+  kernels.rows->permute(step.axes + 1, sizes, strides, Reals(step.in[0], frame) + step.n,
+                        Reals(step.out[0], frame));
+}
+
+// Addresses follow the indices: docs/side-channels.md.
+void RunGatherRows(const Step& step, const Frame& frame) {
+  const float* table = Reals(step.in[0], frame);
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    const auto* indices = reinterpret_cast<const std::int64_t*>(At(step.in[1], frame, e));
+    float* out = Reals(step.out[0], frame, e);
+    for (std::size_t i = 0; i < step.outer; ++i, out += step.inner) {
+      const std::int64_t given = indices[i];
+      const auto rows = static_cast<std::int64_t>(step.n);
+      const std::int64_t row = given < 0 ? given + rows : given;
+      if (row >= 0 && row < rows) {
+        std::memcpy(out, table + static_cast<std::size_t>(row) * step.inner,
+                    step.inner * sizeof(float));
+      } else {
+        for (std::size_t k = 0; k < step.inner; ++k) {
+          out[k] = std::numeric_limits<float>::quiet_NaN();
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Kernels KernelsFor(simd::Target target) {
+  return {simd::GemmKernelsFor(target), simd::ConvolutionKernelsFor(target),
+          simd::PointwiseKernelsFor(target), simd::RowKernelsFor(target),
+          simd::SumKernelsFor(target)};
+}
+
+std::size_t ScratchOf(const Step& step, const StepTables& tables, const Kernels& kernels,
+                      std::size_t examples) {
+  switch (step.kind) {
+    case StepKind::kMatMul:
+      return kernels.gemm->scratch(ProductOf(step, examples).shape);
+    case StepKind::kConvolution:
+    case StepKind::kConvolutionInput:
+    case StepKind::kConvolutionWeight: {
+      kernels::ConvolutionShape shape = step.convolution;
+      shape.batch = examples;
+      return kernels.convolution->scratch(shape);
+    }
+    case StepKind::kPointwise:
+      return kernels.pointwise->scratch(
+          PointProgramOf(tables.points[step.index], tables, examples));
+    default:
+      return 0;
+  }
+}
+
+void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
+             const Frame& frame) {
+  switch (step.kind) {
+    case StepKind::kNaive:
+      return tables.run_naive(tables.context, step, frame);
+    case StepKind::kMatMul:
+      return RunMatMul(step, kernels, frame);
+    case StepKind::kConvolution:
+    case StepKind::kConvolutionInput:
+    case StepKind::kConvolutionWeight:
+      return RunConvolution(step, kernels, frame);
+    case StepKind::kPointwise:
+      return RunPointwise(step, tables, kernels, frame);
+    case StepKind::kNormalise:
+      return RunNormalise(step, kernels, frame);
+    case StepKind::kNormaliseGrad:
+      return RunNormaliseGrad(step, kernels, frame);
+    case StepKind::kSoftmax:
+    case StepKind::kSoftmaxGrad:
+      return RunSoftmax(step, kernels, frame);
+    case StepKind::kSum:
+      return kernels.rows->sum(step.outer * frame.examples, step.n, step.inner,
+                               Reals(step.in[0], frame),
+                               step.has_second ? Reals(step.in[1], frame) : nullptr,
+                               Reals(step.out[0], frame));
+    case StepKind::kMaxPool:
+    case StepKind::kMaxPoolGrad:
+    case StepKind::kAveragePool:
+    case StepKind::kAveragePoolGrad:
+      return RunPool(step, kernels, frame);
+    case StepKind::kPermute:
+      return RunPermute(step, kernels, frame);
+    case StepKind::kGatherRows:
+      return RunGatherRows(step, frame);
+  }
+}
+
+}  // namespace anchorhold::engine

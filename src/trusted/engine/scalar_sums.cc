@@ -1,0 +1,43 @@
+#include "trusted/engine/scalar_sums.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace anchorhold::engine {
+
+double SquaresOf(const Kernels& kernels, std::size_t n, const float* x) {
+  if (kernels.sums != nullptr) return kernels.sums->squares(n, x);
+  double sum = 0;
+  for (std::size_t i = 0; i < n; ++i) sum += double{x[i]} * double{x[i]};
+  return sum;
+}
+
+void AddScaled(const Kernels& kernels, std::size_t n, const float* x, float scale, float* y) {
+  if (kernels.sums != nullptr) return kernels.sums->add_scaled(n, x, scale, y);
+  for (std::size_t i = 0; i < n; ++i) y[i] += scale == 0 ? 0.0F : scale * x[i];
+}
+
+double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scale,
+               std::int32_t sign, std::int32_t* sum) {
+  if (kernels.sums != nullptr) return kernels.sums->add_grid(n, x, scale, sign, sum);
+  constexpr double kMost = 2147483647;
+  double squares = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double scaled = scale == 0 ? 0.0 : double{scale * x[i]};
+    const double bounded = std::isnan(scaled) ? 0.0 : std::clamp(scaled, -kMost, kMost);
+    const double v = std::nearbyint(bounded);
+    squares += v * v;
+    sum[i] += sign * static_cast<std::int32_t>(v);
+  }
+  return squares;
+}
+
+void FlushGrid(const Kernels& kernels, std::size_t n, std::int32_t* sum, std::int64_t* total) {
+  if (kernels.sums != nullptr) return kernels.sums->flush_grid(n, sum, total);
+  for (std::size_t i = 0; i < n; ++i) {
+    total[i] += sum[i];
+    sum[i] = 0;
+  }
+}
+
+}  // namespace anchorhold::engine

@@ -1,0 +1,20 @@
+// Simplify: a pass that rewrites exporters' idioms into what they mean, Graph -> Graph.
+//
+//   x * 1, x + 0                                    x
+//   x * c, x / c, x + c, x - c, c one number        Scale
+//   x (1 + erf(x / sqrt 2)) / 2                     Gelu
+//   scale * normalised + shift, by channel          NormaliseAffine (fused_primitives.h)
+//
+// What is computed stays the same up to the rounding of one operation a rewrite. Every new node goes
+// through GraphBuilder::Emit, so the type check that examples do not mix is made once more.
+#pragma once
+
+#include "shared/base/result.h"
+#include "trusted/graph/model.h"
+
+namespace anchorhold::engine {
+
+// The same model: inputs, parameters and outputs keep their places. Errors are type rules'.
+Result<graph::Model> Simplify(const graph::Model& model);
+
+}  // namespace anchorhold::engine

@@ -1,0 +1,92 @@
+#include "trusted/train/training_engine.h"
+
+#include <utility>
+
+#include "trusted/engine/simplify.h"
+#include "trusted/graph/graph.h"
+#include "trusted/train/example_row.h"
+#include "trusted/train/executor_goal.h"
+#include "trusted/train/loss_value.h"
+
+namespace anchorhold::train {
+
+class TrainingEngine::Rows final : public engine::Batch {
+ public:
+  Rows(const LossOptions& loss, std::span<const BatchRow> rows) : loss_(loss), rows_(rows) {}
+
+  std::size_t size() const override { return rows_.size(); }
+  std::span<const float> Features(std::size_t i) const override {
+    return FeaturesOf(*rows_[i].examples, rows_[i].row);
+  }
+  float LossAndSeed(std::size_t i, std::span<const float> result,
+                    std::span<float> seed) const override {
+    return train::LossAndSeed(loss_, result,
+                              LabelOf(loss_.kind, *rows_[i].examples, rows_[i].row), seed);
+  }
+  bool Counts(std::size_t i) const override { return rows_[i].counts; }
+
+ private:
+  const LossOptions& loss_;
+  std::span<const BatchRow> rows_;
+};
+
+TrainingEngine::TrainingEngine(const LossOptions& loss, std::size_t parameter_count,
+                               std::unique_ptr<engine::ThreadPool> pool, engine::Engine engine)
+    : loss_(loss),
+      parameter_count_(parameter_count),
+      pool_(std::move(pool)),
+      engine_(std::make_unique<engine::Engine>(std::move(engine))) {}
+
+Result<TrainingEngine> TrainingEngine::Create(const graph::Model& model, const LossOptions& loss,
+                                              const engine::EngineOptions& options,
+                                              std::size_t threads) {
+  AH_ASSIGN_OR_RETURN(const graph::Model simple, engine::Simplify(model));
+  AH_ASSIGN_OR_RETURN(TrainingGoal training, MakeTrainingGoal(simple, loss));
+  engine::Goal goal;
+  goal.result = training.goal.result;
+  goal.parameter_offsets = ParameterOffsets(simple);
+  if (options.mode != engine::Mode::kInference) {
+    goal.seed = training.goal.seed;
+    goal.gradients = std::move(training.goal.gradients);
+  }
+  auto pool = std::make_unique<engine::ThreadPool>(threads);
+  AH_ASSIGN_OR_RETURN(engine::Engine engine,
+                      engine::Engine::Create(simple, std::move(training.graph), goal, options,
+                                             *pool));
+  return TrainingEngine(loss, simple.parameter_count(), std::move(pool), std::move(engine));
+}
+
+std::size_t TrainingEngine::output_width() const { return engine_->program().result.size; }
+
+void TrainingEngine::SumGradients(std::span<const float> parameters,
+                                  std::span<const BatchRow> rows,
+                                  const engine::SumTarget& target,
+                                  const engine::StepResults& results) {
+  engine_->SumGradients(parameters, Rows(loss_, rows), target, results);
+}
+
+void TrainingEngine::SumClipped(std::span<const float> parameters, std::span<const BatchRow> rows,
+                                const engine::Clipping& clipping, const engine::SumTarget& target,
+                                const engine::StepResults& results) {
+  engine_->SumClipped(parameters, Rows(loss_, rows), clipping, target, results);
+}
+
+void TrainingEngine::Predict(std::span<const float> parameters, std::span<const BatchRow> rows,
+                             std::span<float> predictions, std::span<float> losses) {
+  const Rows batch(loss_, rows);
+  engine_->Predict(parameters, batch, predictions);
+  if (losses.empty()) return;
+  std::vector<float> seed(output_width());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    losses[i] = batch.LossAndSeed(i, predictions.subspan(i * seed.size(), seed.size()), seed);
+  }
+}
+
+std::vector<BatchRow> AllRows(const ExampleSet& examples) {
+  std::vector<BatchRow> rows;
+  rows.reserve(examples.rows);
+  for (std::size_t row = 0; row < examples.rows; ++row) rows.push_back({&examples, row, true});
+  return rows;
+}
+
+}  // namespace anchorhold::train
