@@ -64,9 +64,9 @@ class Accuracy : public ::testing::Test {
                                       training, {.sampling = &sampling, .noise = &noise_stream});
     EXPECT_TRUE(trainer.ok());
     for (std::uint64_t i = 0; i < training.steps; ++i) EXPECT_TRUE(trainer->Step().ok());
-    auto executor = train::Executor::ForTraining(*model, kLoss);
-    EXPECT_TRUE(executor.ok());
-    return *train::Evaluate(*executor, kLoss, trainer->parameters(), test()).accuracy;
+    auto engine = train::TrainingEngine::Create(*model, kLoss, {}, nullptr);
+    EXPECT_TRUE(engine.ok());
+    return *train::Evaluate(*engine, kLoss, trainer->parameters(), test()).accuracy;
   }
 
   double MedianOfFive(const std::string& model, const std::vector<const train::ExampleSet*>& sets) {

@@ -1,6 +1,7 @@
 // A thousand random networks. For each: the executor against the interpreter, gradients against
-// finite differences, clipped sums against a loop over batches of one, and the meaning of the type
-// check: run on a real batch, every example's output is what it is alone.
+// finite differences, clipped sums against a loop over batches of one, the engine on every target
+// against the same, and the meaning of the type check: run on a real batch, every example's output
+// is what it is alone.
 #include "tests/random_graph.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/engine_check.h"
 #include "tests/independence.h"
 #include "trusted/dp/clip.h"
 #include "trusted/graph/autodiff.h"
@@ -185,6 +187,16 @@ void ExpectSlope(Reference& reference, const Numbers& gradient, const Numbers& d
               kDifferenceBound * (Norm(gradient) + kSmall));
 }
 
+void Append(const Example& example, train::ExampleSet& examples) {
+  ++examples.rows;
+  examples.feature_width = example.row.size();
+  examples.class_width = std::max<std::size_t>(example.classes.size(), 1);
+  examples.target_width = example.targets.size();
+  examples.features.insert(examples.features.end(), example.row.begin(), example.row.end());
+  examples.classes.insert(examples.classes.end(), example.classes.begin(), example.classes.end());
+  examples.targets.insert(examples.targets.end(), example.targets.begin(), example.targets.end());
+}
+
 void ExpectExecutorAgrees(train::Executor& executor, const graph::Model& model,
                           const Example& example, Reference& reference, const Numbers& gradient,
                           std::vector<float>& float_gradient) {
@@ -271,6 +283,7 @@ void Check(std::uint64_t seed) {
   std::vector<std::vector<float>> rows;
   std::vector<Numbers> gradients;
   std::vector<std::vector<float>> float_gradients;
+  train::ExampleSet examples;
   for (std::size_t b = 0; b < kExamples; ++b) {
     Example example;
     Numbers gradient;
@@ -280,8 +293,10 @@ void Check(std::uint64_t seed) {
                          float_gradients.emplace_back());
     rows.push_back(example.row);
     gradients.push_back(gradient);
+    Append(example, examples);
   }
   ExpectClippedSum(float_gradients, gradients);
+  ExpectEngineAgrees(*model, graph.loss, examples, gradients, {kGradientBound, kSmall}, seed);
   const Independence verdict = CheckIndependence(graph.onnx, *model, rows);
   EXPECT_TRUE(verdict.holds) << verdict.what;
 }

@@ -120,8 +120,8 @@ Status RunEvaluate(const App& app, const EvaluateOptions& options) {
   AH_ASSIGN_OR_RETURN(const SchemaFile schema, ReadSchemaFile(options.schema));
   AH_ASSIGN_OR_RETURN(const Table table, ReadTableFile(options.csv, schema.schema));
   AH_RETURN_IF_ERROR(train::CheckFits(model.model, loss, table.examples));
-  AH_ASSIGN_OR_RETURN(auto executor, train::Executor::ForTraining(model.model, loss));
-  const train::Evaluation result = train::Evaluate(executor, loss, *parameters, table.examples);
+  AH_ASSIGN_OR_RETURN(auto engine, train::TrainingEngine::Create(model.model, loss, {}, nullptr));
+  const train::Evaluation result = train::Evaluate(engine, loss, *parameters, table.examples);
   if (app.json()) app.PrintJson(EvaluationJson(result, schema.schema, frozen));
   app.Print(EvaluationText(result, schema.schema, frozen));
   return Ok();

@@ -1,12 +1,14 @@
 #include "client/core/model_gradients.h"
 
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "shared/wire/safetensors.h"
 #include "trusted/graph/graph.h"
 #include "trusted/graph/names.h"
 #include "trusted/graph/value_type.h"
+#include "trusted/train/training_engine.h"
 
 namespace anchorhold::client {
 namespace {
@@ -68,12 +70,6 @@ Status SetTarget(train::Loss loss, const Array& target, train::ExampleSet& examp
   return Ok();
 }
 
-double Norm(const std::vector<float>& gradient) {
-  double sum = 0;
-  for (const float g : gradient) sum += static_cast<double>(g) * g;
-  return std::sqrt(sum);
-}
-
 }  // namespace
 
 Result<train::ExampleSet> AsExamples(const graph::Model& model, train::Loss loss,
@@ -122,26 +118,34 @@ Result<GradientSums> SumGradients(const graph::Model& model, const train::LossOp
                                   const std::vector<float>& parameters,
                                   std::optional<double> max_grad_norm) {
   AH_RETURN_IF_ERROR(train::CheckFits(model, loss, examples));
-  AH_ASSIGN_OR_RETURN(auto executor, train::Executor::ForTraining(model, loss));
+  engine::EngineOptions options;
+  options.mode = engine::Mode::kPrivateTraining;
+  options.batch = examples.rows;
+  AH_ASSIGN_OR_RETURN(auto engine, train::TrainingEngine::Create(model, loss, options, nullptr));
   GradientSums result;
   result.rows = examples.rows;
-  std::vector<double> sums(parameters.size());
-  std::vector<float> gradient(parameters.size());
+  result.sums.resize(parameters.size());
+  std::vector<float> losses(examples.rows);
+  std::vector<double> squares(examples.rows);
+  engine::Clipping clipping;
+  clipping.bound = max_grad_norm.value_or(std::numeric_limits<double>::max());
+  engine::SumTarget target;
+  target.reals = result.sums.data();
+  engine::StepResults results;
+  results.losses = losses;
+  results.squared_norms = squares;
+  engine.SumClipped(parameters, train::AllRows(examples), clipping, target, results);
   for (std::size_t row = 0; row < examples.rows; ++row) {
-    result.mean_loss += executor.LossAndGradient(parameters, examples, row, gradient);
-    const double norm = Norm(gradient);
+    const double norm = std::sqrt(squares[row]);
     if (!std::isfinite(norm)) {
       return InvalidInput("the gradient of row " + std::to_string(row) +
                           " is not finite; scale the inputs, or begin from smaller weights");
     }
-    const bool clips = max_grad_norm.has_value() && norm > *max_grad_norm;
-    const double factor = clips ? *max_grad_norm / norm : 1;
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += factor * gradient[i];
+    result.mean_loss += losses[row];
     result.norms.push_back(static_cast<float>(norm));
-    result.clipped += clips ? 1 : 0;
+    result.clipped += max_grad_norm.has_value() && norm > *max_grad_norm ? 1 : 0;
   }
   result.mean_loss /= static_cast<double>(examples.rows);
-  result.sums.assign(sums.begin(), sums.end());
   return result;
 }
 

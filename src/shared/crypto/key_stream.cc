@@ -20,8 +20,18 @@ KeyStream::~KeyStream() { Wipe(buffer_); }
 
 void KeyStream::Fill(MutableByteSpan out) {
   while (!out.empty()) {
-    if (position_ == kBufferBytes) Refill();
-    const std::size_t count = std::min(out.size(), kBufferBytes - position_);
+    if (position_ == buffer_.size()) {
+      if (out.size() >= kOutputBytes) {
+        // A whole block's output goes to its place at once, not through the buffer.
+        std::memset(out.data(), 0, kOutputBytes);
+        WriteBlock(out.first(kOutputBytes));
+        out = out.subspan(kOutputBytes);
+        continue;
+      }
+      WriteBlock(buffer_);  // zeroed as it was handed out
+      position_ = 0;
+    }
+    const std::size_t count = std::min(out.size(), buffer_.size() - position_);
     std::memcpy(out.data(), buffer_.data() + position_, count);
     // Plain memset suffices: the buffer outlives this call, so the store is not dead.
     std::memset(buffer_.data() + position_, 0, count);
@@ -30,13 +40,10 @@ void KeyStream::Fill(MutableByteSpan out) {
   }
 }
 
-void KeyStream::Refill() {
-  // The buffer is all zeros here: every byte was zeroed as it was handed out, or as a key.
-  int written = 0;
-  AH_CHECK(EVP_EncryptUpdate(context_.get(), RawMutable(buffer_), &written, Raw(buffer_),
-                             static_cast<int>(kBufferBytes)) == 1);
-  AH_CHECK(static_cast<std::size_t>(written) == kBufferBytes);
-  const MutableByteSpan key = MutableByteSpan(buffer_).first(kKeyBytes);
+void KeyStream::WriteBlock(MutableByteSpan zeros) {
+  std::array<std::byte, kKeyBytes> key{};
+  Encrypt(key);
+  Encrypt(zeros);
   bytes_since_seed_ += kBufferBytes;
   if (reseed_ == Reseed::kFromSystem && bytes_since_seed_ >= kReseedBytes) {
     SecretBytes fresh(kKeyBytes);
@@ -46,7 +53,14 @@ void KeyStream::Refill() {
   }
   SetKey(key);
   Wipe(key);
-  position_ = kKeyBytes;
+}
+
+// XORs the next bytes of the key stream to `zeros`. Counter mode goes on where it was.
+void KeyStream::Encrypt(MutableByteSpan zeros) {
+  int written = 0;
+  AH_CHECK(EVP_EncryptUpdate(context_.get(), RawMutable(zeros), &written, Raw(zeros),
+                             static_cast<int>(zeros.size())) == 1);
+  AH_CHECK(static_cast<std::size_t>(written) == zeros.size());
 }
 
 void KeyStream::SetKey(ByteSpan key) {

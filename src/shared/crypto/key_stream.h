@@ -3,7 +3,8 @@
 //   block = AES-256-CTR(key, counter 0, 64 KiB of zeros)
 //   key'  = block[0..32),  output = block[32..65536)
 //
-// The key is replaced as soon as its block is made and output is zeroed as it is handed out, so
+// Requests for a block's whole output or more are written straight to their place. The key is
+// replaced as soon as its block is made and output is zeroed here as it is handed out, so
 // that who reads this memory later learns nothing of numbers already drawn. A copy of the process
 // (fork) would draw the same numbers as the original; nothing that draws may fork.
 // Internal to crypto/.
@@ -20,6 +21,7 @@ class KeyStream {
  public:
   static constexpr std::size_t kKeyBytes = 32;
   static constexpr std::size_t kBufferBytes = 64 * 1024;
+  static constexpr std::size_t kOutputBytes = kBufferBytes - kKeyBytes;
   // A reseeding stream mixes 32 bytes of getrandom(2) into its key after so many bytes of output.
   static constexpr std::uint64_t kReseedBytes = std::uint64_t{1} << 32;
   enum class Reseed { kNever, kFromSystem };
@@ -33,14 +35,17 @@ class KeyStream {
   void Fill(MutableByteSpan out);
 
  private:
-  void Refill();
+  // Turns kOutputBytes of zeros into the output of the next block, whose first bytes become the
+  // key.
+  void WriteBlock(MutableByteSpan zeros);
+  void Encrypt(MutableByteSpan zeros);
   void SetKey(ByteSpan key);
 
   CipherContextPtr context_;  // always keyed for the next block
   Reseed reseed_;
   std::uint64_t bytes_since_seed_ = 0;
-  std::size_t position_ = kBufferBytes;  // the first byte of buffer_ not handed out
-  std::array<std::byte, kBufferBytes> buffer_{};
+  std::size_t position_ = kOutputBytes;  // the first byte of buffer_ not handed out
+  std::array<std::byte, kOutputBytes> buffer_{};
 };
 
 // Fills `out` from getrandom(2). A failure aborts.

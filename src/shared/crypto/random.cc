@@ -44,6 +44,20 @@ SystemRandom::SystemRandom() : state_(std::make_unique<State>()) {}
 SystemRandom::~SystemRandom() = default;
 void SystemRandom::Fill(MutableByteSpan out) { state_->stream.Fill(out); }
 
+class BranchedRandom::State {
+ public:
+  explicit State(const SecretBytes& key) : stream(key, KeyStream::Reseed::kNever) {}
+  KeyStream stream;
+};
+
+BranchedRandom::BranchedRandom(RandomSource& parent) {
+  SecretBytes key(KeyStream::kKeyBytes);
+  parent.Fill(key.mutable_span());
+  state_ = std::make_unique<State>(key);
+}
+BranchedRandom::~BranchedRandom() = default;
+void BranchedRandom::Fill(MutableByteSpan out) { state_->stream.Fill(out); }
+
 class InsecureSeededRandom::State {
  public:
   explicit State(std::uint64_t seed) : stream(KeyFromSeed(seed), KeyStream::Reseed::kNever) {}

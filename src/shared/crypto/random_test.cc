@@ -48,7 +48,8 @@ TEST(KeyStream, IsAesCtrWithFastKeyErasure) {
   const Bytes key = Unhex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
   const Bytes expected = ExpectedStream(key, count);
   // The same stream, however it is cut.
-  for (const std::size_t step : {std::size_t{7}, std::size_t{65504}, std::size_t{65505}, count}) {
+  for (const std::size_t step : {std::size_t{7}, std::size_t{32768}, std::size_t{65504},
+                                 std::size_t{65505}, std::size_t{131008}, count}) {
     KeyStream stream(SecretBytes::CopyOf(key), KeyStream::Reseed::kNever);
     Bytes got(count);
     for (std::size_t at = 0; at < count; at += step) {
@@ -78,6 +79,23 @@ TEST(InsecureSeededRandom, RepeatsItselfForASeed) {
   const Bytes drawn = Draw(a, 100'000);
   EXPECT_EQ(drawn, Draw(b, 100'000));
   EXPECT_NE(drawn, Draw(c, 100'000));
+}
+
+TEST(BranchedRandom, DependsOnItsPlaceInTheParentAlone) {
+  InsecureSeededRandom parent(7);
+  BranchedRandom first(parent);
+  BranchedRandom second(parent);
+  const Bytes of_first = Draw(first, 100'000);
+  const Bytes of_second = Draw(second, 100'000);
+  EXPECT_NE(of_first, of_second);
+  InsecureSeededRandom again(7);
+  BranchedRandom first_again(again);
+  Draw(first_again, 17);
+  BranchedRandom second_again(again);
+  EXPECT_EQ(of_second, Draw(second_again, 100'000));
+  // The definition: the parent's next 32 bytes are the key.
+  InsecureSeededRandom source(7);
+  EXPECT_EQ(of_first, ExpectedStream(Draw(source, KeyStream::kKeyBytes), 100'000));
 }
 
 TEST(RandomSource, NextU64IsLittleEndian) {

@@ -65,6 +65,7 @@ Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_no
   const double limit = scale / sigma;  // exact to 2^-53, like everything below
   grid.parameters_ = parameters;
   grid.granularity_ = norm * sigma / scale;
+  grid.limit_ = limit;
   // 1 - 2^-40 leaves room for the roundings of ContributionOf, a few times 2^-53 of `limit`.
   grid.radius_ = limit * (1 - 0x1p-40) - std::sqrt(static_cast<double>(parameters)) / 2;
   // 1 - 2^-48 covers the three roundings of this expression itself.
@@ -110,6 +111,31 @@ void ContributionOf(const ClipGrid& grid, std::span<const float> gradient,
   for (std::size_t i = 0; i < gradient.size(); ++i) {
     const float entry = std::bit_cast<float>(std::bit_cast<std::uint32_t>(gradient[i]) & mask);
     contribution[i] = RoundToInteger(std::clamp(entry * factor, -kEntryMax, kEntryMax));
+  }
+}
+
+// An entry of a contribution is at most its norm.
+GridSum::GridSum(const ClipGrid& grid) : grid_(grid), sums_(grid.parameters()) {
+  constexpr double kMost = 2147483647;
+  capacity_ = static_cast<std::size_t>(std::max(1.0, std::floor(kMost / grid.limit())));
+}
+
+void GridSum::Prepare(std::size_t contributions) {
+  AH_CHECK(contributions < kContributionsMax);
+  uses_totals_ = contributions > capacity_;
+  if (uses_totals_) totals_.resize(sums_.size());
+}
+
+void GridSum::TakeNoised(std::size_t begin, crypto::RandomSource& noise,
+                         double expected_batch_size, std::span<std::int64_t> scratch,
+                         std::span<float> gradient) const {
+  AH_CHECK(expected_batch_size > 0 && scratch.size() == gradient.size());
+  AH_CHECK(begin + gradient.size() <= sums_.size());
+  SampleDiscreteGaussian(kNoiseScaleLog2, noise, scratch);
+  const double unit = grid_.granularity() / expected_batch_size;
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    const std::int64_t sum = uses_totals_ ? totals_[begin + i] : sums_[begin + i];
+    gradient[i] = static_cast<float>(static_cast<double>(sum + scratch[i]) * unit);
   }
 }
 

@@ -43,6 +43,7 @@ class ClipGrid {
 
   std::size_t parameters() const { return parameters_; }
   double granularity() const { return granularity_; }  // g
+  double limit() const { return limit_; }              // S / sigma, the norm in grid units
   double radius() const { return radius_; }            // R, in grid units, rounded down
 
   // Whether a vector of whole numbers is a contribution that the mechanism may add: its exact
@@ -54,8 +55,40 @@ class ClipGrid {
 
   std::size_t parameters_ = 0;
   double granularity_ = 0;
+  double limit_ = 0;
   double radius_ = 0;
   std::uint64_t norm_squared_max_ = 0;
+};
+
+// The sum of a step as the engine makes it: contributions are added in 32 bits, as many as fit there,
+// and moved to 64 bits where a batch has more. Whoever adds sees to it that no contribution is longer
+// than grid.limit(); there is no way to read the sum without noise but through the places to add to.
+class GridSum {
+ public:
+  explicit GridSum(const ClipGrid& grid);
+
+  const ClipGrid& grid() const { return grid_; }
+  // How many contributions the 32 bits hold.
+  std::size_t capacity() const { return capacity_; }
+  // Room for the sum of so many contributions, at most kContributionsMax. What it holds is left to
+  // whoever adds: the first addition overwrites.
+  void Prepare(std::size_t contributions);
+  std::int32_t* sums() { return sums_.data(); }
+  // Null where the 32 bits do: otherwise the sum is there in the end.
+  std::int64_t* totals() { return uses_totals_ ? totals_.data() : nullptr; }
+
+  // g (sum + noise) / expected_batch_size of the parameters from `begin` on, written over
+  // `gradient`; `scratch` has as many places. Every parameter is taken once a step. Threads may take
+  // different ranges at once, each with a random source of its own.
+  void TakeNoised(std::size_t begin, crypto::RandomSource& noise, double expected_batch_size,
+                  std::span<std::int64_t> scratch, std::span<float> gradient) const;
+
+ private:
+  ClipGrid grid_;
+  std::size_t capacity_ = 0;
+  bool uses_totals_ = false;
+  std::vector<std::int32_t> sums_;
+  std::vector<std::int64_t> totals_;
 };
 
 // v of the header comment, written over `contribution`. Sizes equal to grid.parameters() are

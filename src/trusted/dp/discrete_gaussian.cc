@@ -1,135 +1,157 @@
 #include "trusted/dp/discrete_gaussian.h"
 
-#include <array>
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <vector>
 
 #include "shared/base/check.h"
+#include "trusted/dp/exact_exp.h"
+#include "trusted/dp/gaussian_table.h"
 
 namespace anchorhold::dp {
+namespace internal {
 namespace {
 
-// Random bits, taken from the source 64 words at a time and each handed out once.
-class BitSource {
- public:
-  explicit BitSource(crypto::RandomSource& random) : random_(random) {}
-  ~BitSource() { crypto::Wipe(std::as_writable_bytes(std::span(words_))); }
-  BitSource(const BitSource&) = delete;
-  BitSource& operator=(const BitSource&) = delete;
+using simd::GaussianCandidate;
+using simd::GaussianRule;
 
-  // `count` bits, 0 <= count <= 32, as a number.
-  std::uint64_t Bits(int count) {
-    if (left_ < count) Refill();
-    const std::uint64_t bits = pool_ & ((std::uint64_t{1} << count) - 1);
-    pool_ >>= count;
-    left_ -= count;
-    return bits;
+// As many words as one block of crypto's key stream gives, so that a fresh stream writes straight
+// into the buffer.
+constexpr std::size_t kWordsMax = 8188;
+
+// Words and digits are taken as they lie in memory.
+static_assert(std::endian::native == std::endian::little);
+
+// Random words that are gone from memory when it dies.
+class WordBuffer {
+ public:
+  explicit WordBuffer(std::size_t size)
+      : words_(std::make_unique_for_overwrite<std::uint64_t[]>(size)), size_(size) {}
+  ~WordBuffer() { crypto::Wipe(BytesOf(size_)); }
+  WordBuffer(const WordBuffer&) = delete;
+  WordBuffer& operator=(const WordBuffer&) = delete;
+
+  const std::uint64_t* Draw(std::size_t count, crypto::RandomSource& random) {
+    random.Fill(BytesOf(count));
+    return words_.get();
   }
+  std::size_t size() const { return size_; }
 
  private:
-  // What is left of the pool is thrown away, so that no draw straddles two words.
-  void Refill() {
-    if (next_ == words_.size()) {
-      random_.Fill(std::as_writable_bytes(std::span(words_)));
-      next_ = 0;
-    }
-    pool_ = words_[next_];
-    words_[next_++] = 0;
-    left_ = 64;
+  MutableByteSpan BytesOf(std::size_t count) {
+    return std::as_writable_bytes(std::span(words_.get(), count));
   }
 
-  crypto::RandomSource& random_;
-  std::array<std::uint64_t, 64> words_{};
-  std::size_t next_ = 64;
-  std::uint64_t pool_ = 0;
-  int left_ = 0;
+  std::unique_ptr<std::uint64_t[]> words_;
+  std::size_t size_;
 };
 
-// True with probability 1/n, n >= 1: uniform below n, by rejection from the next power of two.
-bool BernoulliOneIn(std::uint64_t n, BitSource& bits) {
-  int width = 0;
-  while ((std::uint64_t{1} << width) < n) ++width;
-  std::uint64_t draw = bits.Bits(width);
-  while (draw >= n) draw = bits.Bits(width);
-  return draw == 0;
-}
-
-// True with probability numerator / 2^denominator_log2; the numerator is at most 2^denominator_log2
-// and that at most 2^64. Compares a uniform number, 32 bits at a time from the top, so that most
-// draws take 32 bits.
-bool BernoulliDyadic(unsigned __int128 numerator, int denominator_log2, BitSource& bits) {
-  if (numerator >> denominator_log2 != 0) return true;
-  int left = denominator_log2;
-  while (left > 0) {
-    const int width = left < 32 ? left : 32;
-    left -= width;
-    const auto part =
-        static_cast<std::uint64_t>(numerator >> left) & ((std::uint64_t{1} << width) - 1);
-    const std::uint64_t draw = bits.Bits(width);
-    if (draw != part) return draw < part;
-  }
-  return false;
-}
-
-// Algorithm 1 for 0 <= gamma <= 1: true with probability exp(-gamma),
-// gamma = numerator / 2^denominator_log2.
-bool BernoulliExpSmall(unsigned __int128 numerator, int denominator_log2, BitSource& bits) {
-  std::uint64_t k = 1;
-  // Bernoulli(gamma / k) is Bernoulli(gamma) and Bernoulli(1 / k).
-  while (BernoulliOneIn(k, bits) && BernoulliDyadic(numerator, denominator_log2, bits)) {
-    ++k;
-    // Reached with a probability of one in 2^20 factorial: the random source is broken.
-    AH_CHECK(k < (std::uint64_t{1} << 20));
-  }
-  return k % 2 == 1;
-}
-
-// Algorithm 1 for every gamma >= 0.
-bool BernoulliExp(unsigned __int128 numerator, int denominator_log2, BitSource& bits) {
-  const unsigned __int128 one = static_cast<unsigned __int128>(1) << denominator_log2;
-  while (numerator > one) {
-    if (!BernoulliExpSmall(one, denominator_log2, bits)) return false;
-    numerator -= one;
-  }
-  return BernoulliExpSmall(numerator, denominator_log2, bits);
-}
-
-// Algorithm 2 with t = 2^t_log2 and s = 1: the discrete Laplace distribution of scale t,
-// P[y] proportional to exp(-|y| / t).
-std::int64_t DiscreteLaplace(int t_log2, BitSource& bits) {
-  for (;;) {
-    const std::uint64_t u = bits.Bits(t_log2);
-    if (!BernoulliExpSmall(u, t_log2, bits)) continue;
-    std::uint64_t v = 0;
-    while (BernoulliExpSmall(1, 0, bits)) {
-      ++v;
-      // Reached with probability exp(-2^20): the random source is broken.
-      AH_CHECK(v < (std::uint64_t{1} << 20));
+// True if u < q, for a uniform number u of which the first `digits` bits, 1 to 63, are those of
+// `known`.
+bool UniformIsBelow(const ScaledExp& q, std::uint64_t known, int digits,
+                    crypto::RandomSource& further) {
+  // The highest limb first, as they are drawn.
+  std::array<std::uint64_t, kLimbsMax> drawn{};
+  const std::uint64_t unknown = ~std::uint64_t{0} >> digits;
+  drawn[0] = (known & ~unknown) | (further.NextU64() & unknown);
+  for (std::size_t limbs = 1;; ++limbs) {
+    Limbs u{};
+    for (std::size_t i = 0; i < limbs; ++i) u[i] = drawn[limbs - 1 - i];
+    const Order order = CompareWithExp(limbs, u, q);
+    crypto::Wipe(std::as_writable_bytes(std::span(u)));
+    if (order != Order::kOpen) {
+      crypto::Wipe(std::as_writable_bytes(std::span(drawn)));
+      return order == Order::kBelow;
     }
-    const auto magnitude = static_cast<std::int64_t>(u + (v << t_log2));
-    const bool negative = bits.Bits(1) == 1;
-    if (negative && magnitude == 0) continue;  // zero would count twice
-    return negative ? -magnitude : magnitude;
+    // The header says why more limbs are never needed.
+    AH_CHECK(limbs < kLimbsMax);
+    drawn[limbs] = further.NextU64();
   }
 }
 
-// Algorithm 3 with t = sigma: a Laplace proposal y is accepted with probability
-// exp(-(|y| - sigma)^2 / (2 sigma^2)).
-std::int64_t DiscreteGaussian(int sigma_log2, BitSource& bits) {
-  const std::int64_t sigma = std::int64_t{1} << sigma_log2;
-  for (;;) {
-    const std::int64_t y = DiscreteLaplace(sigma_log2, bits);
-    const std::int64_t distance = (y < 0 ? -y : y) - sigma;  // |distance| < 2^51
-    const auto square = static_cast<unsigned __int128>(static_cast<__int128>(distance) * distance);
-    if (BernoulliExp(square, 2 * sigma_log2 + 1, bits)) return y;
+// The number of tails before the first head.
+int Tails(crypto::RandomSource& further) {
+  const int tails = std::countr_zero(further.NextU64());
+  AH_CHECK(tails < 48);
+  return tails;
+}
+
+// Decides what the fast arithmetic left undecided; true if accepted, the draw is then in `out`.
+bool Decide(const GaussianRule& rule, std::uint64_t word, crypto::RandomSource& further,
+            std::int64_t& out) {
+  const int unit_log2 = rule.sigma_log2 - 2;
+  GaussianCandidate candidate = simd::ReadGaussianWord(rule, word);
+  ScaledExp p;
+  p.weight = kGaussianScale * BlockUnits(candidate.block);
+  p.divisor = kBlockSlots[candidate.block];
+  if (candidate.magnitude >> unit_log2 == kOpenUnit) {
+    const int tails = Tails(further);
+    candidate.magnitude += static_cast<std::uint64_t>(tails) << unit_log2;
+    p.weight <<= tails + 1;
+  }
+  const std::uint64_t size = candidate.magnitude + candidate.negative;
+  p.numerator = size * size;
+  p.denominator_log2 = 2 * rule.sigma_log2 + 1;
+  out = candidate.Value();
+  return UniformIsBelow(p, simd::GaussianDigitsFirst(word), simd::GaussianDigits(rule.sigma_log2),
+                        further);
+}
+
+// For sigma_log2 >= 2.
+void SampleWide(const GaussianOptions& options, int sigma_log2, crypto::RandomSource& words,
+                crypto::RandomSource& further, WordBuffer& buffer, std::span<std::int64_t> out) {
+  const GaussianRule rule{
+      .table = &kGaussianTable, .sigma_log2 = sigma_log2, .margin = options.margin};
+  const simd::GaussianAccept accept = simd::GaussianAcceptFor(options.target);
+  while (!out.empty()) {
+    // No more words than draws that are missing, so that all that is accepted has a place.
+    const std::size_t count = std::min(out.size(), buffer.size());
+    const std::uint64_t* drawn = buffer.Draw(count, words);
+    std::size_t judged = 0;
+    std::size_t made = 0;
+    while (judged < count) {
+      const simd::GaussianProgress progress =
+          accept(rule, count - judged, drawn + judged, out.data() + made);
+      judged += progress.words;
+      made += progress.draws;
+      if (judged == count) break;
+      made += static_cast<std::size_t>(Decide(rule, drawn[judged], further, out[made]));
+      ++judged;
+    }
+    out = out.subspan(made);
   }
 }
 
 }  // namespace
 
+void SampleDiscreteGaussianWith(const GaussianOptions& options, int sigma_log2,
+                                crypto::RandomSource& words, crypto::RandomSource& further,
+                                std::span<std::int64_t> out) {
+  AH_CHECK(sigma_log2 >= 0 && sigma_log2 <= kSigmaLog2Max);
+  WordBuffer buffer(std::min(out.size(), kWordsMax));
+  if (sigma_log2 >= simd::kGaussianSigmaLog2Min) {
+    SampleWide(options, sigma_log2, words, further, buffer, out);
+    return;
+  }
+  const int shift = simd::kGaussianSigmaLog2Min - sigma_log2;
+  const std::int64_t divisor = std::int64_t{1} << shift;
+  std::vector<std::int64_t> draws(out.size());
+  std::size_t made = 0;
+  while (made < out.size()) {
+    draws.resize(out.size() - made);
+    SampleWide(options, simd::kGaussianSigmaLog2Min, words, further, buffer, draws);
+    for (const std::int64_t y : draws) {
+      if (y % divisor == 0) out[made++] = y / divisor;
+    }
+  }
+}
+
+}  // namespace internal
+
 void SampleDiscreteGaussian(int sigma_log2, crypto::RandomSource& random,
                             std::span<std::int64_t> out) {
-  AH_CHECK(sigma_log2 >= 0 && sigma_log2 <= kSigmaLog2Max);
-  BitSource bits(random);
-  for (std::int64_t& y : out) y = DiscreteGaussian(sigma_log2, bits);
+  internal::SampleDiscreteGaussianWith({}, sigma_log2, random, random, out);
 }
 
 }  // namespace anchorhold::dp

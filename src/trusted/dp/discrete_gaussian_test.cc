@@ -55,7 +55,7 @@ TEST(DiscreteGaussian, ChiSquaredAgainstTheExactProbabilities) {
 
 // For large sigma the distribution function is the normal one to 1/sigma.
 TEST(DiscreteGaussian, KolmogorovAgainstTheNormalForLargeSigma) {
-  for (const int sigma_log2 : {16, 24, 30}) {
+  for (const int sigma_log2 : {16, 24, 26}) {
     constexpr std::size_t kDraws = 50000;
     std::vector<std::int64_t> draws = Draw(sigma_log2, kDraws, 5);
     std::sort(draws.begin(), draws.end());
@@ -134,7 +134,7 @@ TEST(DiscreteGaussian, EveryDrawUsesFreshBits) {
   SampleDiscreteGaussian(24, random, out);
   // A draw holds log2(2^24 sqrt(2 pi e)) = 26 bits of entropy; fewer bits in would be reuse.
   EXPECT_GT(random.bytes, out.size() * 26 / 8);
-  EXPECT_LT(random.bytes, out.size() * 200);
+  EXPECT_LT(random.bytes, out.size() * 9);  // 8 / 0.904 and little more
   // Neighbours are uncorrelated, and a second call goes on with the stream.
   std::vector<std::int64_t> more(10000);
   SampleDiscreteGaussian(24, random, more);

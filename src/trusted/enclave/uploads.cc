@@ -1,8 +1,8 @@
 #include "trusted/enclave/uploads.h"
 
-#include <algorithm>
 #include <utility>
 
+#include "shared/attest/contract_check.h"
 #include "shared/crypto/hash.h"
 #include "trusted/vault/dataset.h"
 
@@ -33,21 +33,6 @@ Status CheckSizes(const proto::PutBegin& request, const Service& service) {
   return Ok();
 }
 
-// The ledger checks this again when the dataset is added; here it spares the owner the upload.
-Status CheckAllowsThisEnclave(const wire::Contract& contract, const attest::Attester& attester) {
-  const std::string platform(attest::PlatformName(attester.platform()));
-  const auto& platforms = contract.platforms;
-  if (std::find(platforms.begin(), platforms.end(), platform) == platforms.end()) {
-    return AttestationRefused("contract: it does not allow the platform " + platform);
-  }
-  const auto& allowed = contract.measurements;
-  if (std::find(allowed.begin(), allowed.end(), attester.measurement()) == allowed.end()) {
-    return AttestationRefused("contract: it does not allow this enclave's measurement " +
-                              ToHex(attester.measurement()));
-  }
-  return Ok();
-}
-
 Result<wire::Schema> ReadSchema(const proto::PutBegin& request, const wire::Contract& contract) {
   if (crypto::Sha256(AsBytes(request.schema())) != contract.schema_sha256) {
     return InvalidInput("contract: schema_sha256 is not the SHA-256 of the schema sent with it");
@@ -65,7 +50,9 @@ Result<DatasetUpload> DatasetUpload::Begin(Service& service, const crypto::Ed255
   AH_ASSIGN_OR_RETURN(
       wire::Contract contract,
       wire::AcceptContract(AsBytes(request.contract()), owner, signature, service.clock->Now()));
-  AH_RETURN_IF_ERROR(CheckAllowsThisEnclave(contract, *service.attester));
+  // The ledger checks this again when the dataset is added; here it spares the owner the upload.
+  AH_RETURN_IF_ERROR(attest::CheckContractAllows(contract, service.attester->platform(),
+                                                 service.attester->measurement()));
   AH_ASSIGN_OR_RETURN(wire::Schema schema, ReadSchema(request, contract));
   AH_RETURN_IF_ERROR(service.ledger->CheckNameIsFree(contract.dataset));
   AH_ASSIGN_OR_RETURN(vault::Upload upload,

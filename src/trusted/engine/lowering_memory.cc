@@ -5,6 +5,7 @@
 #include "shared/base/limits.h"
 #include "trusted/engine/arena.h"
 #include "trusted/engine/lowerer.h"
+#include "trusted/engine/operands.h"
 
 namespace anchorhold::engine {
 
@@ -119,32 +120,6 @@ void Lowerer::NoteLife(const Operand& operand, std::size_t step) {
 }
 
 namespace {
-
-// Calls visit(operand, written) for every operand of a step.
-template <typename Program, typename StepType, typename Visit>
-void ForOperands(Program& program, StepType& step, Visit visit) {
-  if (step.kind == StepKind::kNaive) {
-    for (auto& operand : program.naive_inputs[step.index]) visit(operand, false);
-    visit(step.out[0], true);
-    return;
-  }
-  if (step.kind == StepKind::kPointwise) {
-    const Points& points = program.points[step.index];
-    for (std::size_t i = 0; i < points.inputs; ++i) {
-      visit(program.point_operands[points.first_input + i], false);
-    }
-    for (std::size_t i = 0; i < points.outputs; ++i) {
-      visit(program.output_operands[points.first_output + i], true);
-    }
-    return;
-  }
-  for (auto& operand : step.in) {
-    if (operand.size > 0) visit(operand, false);
-  }
-  for (auto& operand : step.out) {
-    if (operand.size > 0) visit(operand, true);
-  }
-}
 
 // Whether a step may write its first result over an operand that it reads for the last time.
 bool MayTakeOver(const Step& step) {

@@ -86,6 +86,7 @@ struct Outside {
   ValueId root = graph::kNoValue;
   Operand operand;
   bool dense = false;
+  Shape shape;  // as its node reads it
   std::vector<std::size_t> strides;
 };
 
@@ -152,7 +153,7 @@ bool Lowerer::MakePoints(const std::vector<std::size_t>& members, Step& step) {
   std::vector<Outside> inputs;
   const auto find = [&](ValueId id, const Shape& shape) -> std::size_t {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].root == Root(id) && (inputs[i].dense || shape == whole)) return i;
+      if (inputs[i].root == Root(id) && (inputs[i].dense || inputs[i].shape == shape)) return i;
     }
     return inputs.size();
   };
@@ -160,7 +161,7 @@ bool Lowerer::MakePoints(const std::vector<std::size_t>& members, Step& step) {
   for (const std::size_t m : members) {
     for (const ValueId id : work_[m].inputs) {
       if (is_member(id) || find(id, Type(id).shape) < inputs.size()) continue;
-      Outside in{Root(id), Read(id), ByExample(id) && Size(id) == size, {}};
+      Outside in{Root(id), Read(id), ByExample(id) && Size(id) == size, Type(id).shape, {}};
       const Shape& over = Type(work_[m].node->output).shape;
       std::vector<std::size_t> strides;
       if (in.dense) {

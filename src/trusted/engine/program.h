@@ -60,7 +60,7 @@ enum class StepKind : unsigned char {
 
 inline constexpr std::size_t kStepInputsMax = 4;
 inline constexpr std::size_t kStepOutputsMax = 3;
-inline constexpr std::size_t kPermuteAxesMax = 9;
+inline constexpr std::size_t kPermuteAxesMax = 7;  // and the examples'
 
 // A flag an operand that may be missing.
 struct Step {

@@ -98,19 +98,15 @@ void RunNormalise(const Step& step, const Kernels& kernels, const Frame& frame) 
                           Reals(step.out[0], frame), Reals(step.out[1], frame));
 }
 
-// By example where the sums are wanted, so that outer stays one example's.
 void RunNormaliseGrad(const Step& step, const Kernels& kernels, const Frame& frame) {
-  const simd::NormaliseAffineShape& one = step.normalise;
-  const std::size_t calls = one.outer == 1 || !step.has_second ? 1 : frame.examples;
-  simd::NormaliseAffineShape shape = one;
-  shape.outer *= frame.examples / calls;
-  for (std::size_t e = 0; e < calls; ++e) {
-    kernels.rows->normalise_grad(shape, Reals(step.in[0], frame, e), Reals(step.in[1], frame, e),
-                                 step.has_affine ? Reals(step.in[2], frame) : nullptr,
-                                 Reals(step.in[3], frame, e), Reals(step.out[0], frame, e),
-                                 step.has_second ? Reals(step.out[1], frame, e) : nullptr,
-                                 step.has_second ? Reals(step.out[2], frame, e) : nullptr);
-  }
+  simd::NormaliseAffineShape shape = step.normalise;
+  shape.positions = shape.outer;  // the sums are one example's
+  shape.outer *= frame.examples;
+  kernels.rows->normalise_grad(shape, Reals(step.in[0], frame), Reals(step.in[1], frame),
+                               step.has_affine ? Reals(step.in[2], frame) : nullptr,
+                               Reals(step.in[3], frame), Reals(step.out[0], frame),
+                               step.has_second ? Reals(step.out[1], frame) : nullptr,
+                               step.has_second ? Reals(step.out[2], frame) : nullptr);
 }
 
 void RunSoftmax(const Step& step, const Kernels& kernels, const Frame& frame) {

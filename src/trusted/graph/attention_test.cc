@@ -225,6 +225,17 @@ TEST(AttentionRefused, ExamplesMixed) {
   ExpectRefused(masked, ErrorCode::kPrivacyRefused, {"place in the batch"});
 }
 
+// The first step that fails is what the refusal names; the steps after it are not tried.
+TEST(AttentionRefused, AStepThatFailsEndsIt) {
+  for (const int heads : {2, 4}) {  // one product for each head, and two heads for each of k and v
+    OnnxBuilder b({heads, 3, 2}, kOpset);
+    b.Input("k", {2, 3, 2}).Input("v", {2, 3, 2});
+    SetType(b, 0, onnx::TensorProto::INT64);
+    b.Node("Attention", {"x", "k", "v"}, {"y"}, {Float("scale", 0.5F)}).Output("y");
+    ExpectRefused(b, ErrorCode::kUnsupported, {"node 'n0' (Attention"});
+  }
+}
+
 TEST(AttentionRefused, AbsurdAttributes) {
   const auto refused = [](const onnx::AttributeProto& attribute) {
     OnnxBuilder b({3, 4}, kOpset);

@@ -255,10 +255,45 @@ TEST(Folding, RowsOfDifferentOrdersDoNotMeet) {
 TEST(Folding, WrongUnfoldingIsRefused) {
   ExpectMixing(Chain({4, 6}, {{"Reshape", {-1, 6}}, {"Reshape", {4, -1, 6}}}), "example");
   ExpectMixing(
-      Chain({4, 6}, {{"Transpose", {1, 0, 2}}, {"Reshape", {-1, 6}}, {"Reshape", {2, -1}}}),
-      "example");
+      Chain({4, 6}, {{"Transpose", {1, 0, 2}}, {"Reshape", {-1, 6}}, {"Reshape", {3, -1}}}),
+      "interleaves");
   ExpectMixing(Chain({4, 6}, {{"Reshape", {-1, 48}}}), "different examples");
   ExpectMixing(Chain({4, 6}, {{"Reshape", {24, -1}}}), "interleaves");
+}
+
+TEST(Folding, AllNumbersOfTheExamplesInOneAxisAndBack) {
+  ExpectGradients(Chain({4, 6}, {{"Reshape", {1, -1}}, {"Reshape", {-1, 4, 6}}}));
+  // [4 * B, 6] to [2, (2 * B) * 6], half of the steps a row, and back.
+  const OnnxBuilder halves = Chain({4, 6}, {{"Transpose", {1, 0, 2}},
+                                            {"Reshape", {-1, 6}},
+                                            {"Reshape", {2, -1}},
+                                            {"Reshape", {4, -1, 6}},
+                                            {"Transpose", {1, 0, 2}}});
+  EXPECT_EQ(OutputShape(halves), (Shape{4, 6}));
+  ExpectGradients(halves);
+}
+
+TEST(Folding, AllNumbersOfTheExamplesInOneAxisAreNoFeatures) {
+  ExpectRefused(Chain({4, 6}, {{"Reshape", {1, -1}}}), ErrorCode::kUnsupported,
+                {"1 x example*24", "along a later axis"});
+  const auto row = [] {
+    return Weighted({4}).Integers("to", {1, -1}).Node("Reshape", {"m", "to"}, {"r"});
+  };
+  OnnxBuilder sum = row();
+  ExpectMixing(sum.Node("ReduceSum", {"r"}, {"y"}).Output("y"), "example axis");
+  OnnxBuilder softmax = row();
+  ExpectMixing(softmax.Node("Softmax", {"r"}, {"y"}).Output("y"), "example axis");
+  OnnxBuilder product = row();
+  product.Weight("v", {8, 2}, Draws(5).Floats(16)).Node("MatMul", {"r", "v"}, {"y"}).Output("y");
+  ExpectMixing(product, "sums over the example axis");
+  OnnxBuilder pairs = row();
+  ExpectMixing(pairs.Node("Mul", {"m", "r"}, {"y"}).Output("y"), "every example with every other");
+  // Where the batch's size is declared, -1 may mean features: told at once.
+  for (const std::int64_t batch : {1, 2}) {
+    OnnxBuilder declared({4}, 17, batch);
+    declared.Integers("to", {1, -1}).Node("Reshape", {"x", "to"}, {"y"}).Output("y");
+    ExpectMixing(declared, "features of the batch axis");
+  }
 }
 
 TEST(Folding, ADeclaredBatchIsFound) {

@@ -126,7 +126,55 @@ TEST(NormalisationIdioms, GroupsOfExamplesAreRefused) {
   b.Constant("ones", {2}, {1, 1}).Constant("zeros", {2}, {0, 0}).Integers("groups", {1, 2, -1});
   b.Node("Reshape", {"x", "groups"}, {"grouped"});
   b.Node("InstanceNormalization", {"grouped", "ones", "zeros"}, {"y"}).Output("y");
-  ExpectRefused(b, ErrorCode::kPrivacyRefused, {"(Reshape", "examples would mix"});
+  ExpectRefused(b, ErrorCode::kPrivacyRefused, {"(Reshape", "interleaves the examples"});
+  // One group of everything can be written, but not normalised.
+  OnnxBuilder one({4, 2, 3});
+  one.Constant("ones", {1}, {1}).Constant("zeros", {1}, {0}).Integers("groups", {1, 1, -1});
+  one.Node("Reshape", {"x", "groups"}, {"grouped"});
+  one.Node("InstanceNormalization", {"grouped", "ones", "zeros"}, {"y"}).Output("y");
+  ExpectRefused(one, ErrorCode::kPrivacyRefused, {"(InstanceNormalization", "example axis"});
+}
+
+// Keras's layer normalisation, as tf2onnx exports it: the batch normalisation of [1, rows, 4, 1]
+// with each row's own mean and variance, and ones and zeros for each row. `scale` names the ones,
+// `of` the rows that the statistics are computed of.
+OnnxBuilder KerasLayerNorm(const std::string& scale = "ones", const std::string& of = "rows") {
+  OnnxBuilder b = Start({3, 4}, {4}, 13);
+  b.Constant("one", {1}, {1}).Constant("zero", {1}, {0}).Constant("four", {1}, {4});
+  b.Constant("three", {3}, {1, 2, 3});
+  b.Integers("flat", {1, -1, 4, 1}).Integers("first", {0}).Integers("last", {2});
+  b.Integers("others", {0, 2, 3});
+  b.Node("Reshape", {"h", "flat"}, {"rows"});
+  b.Node("Transpose", {"h"}, {"t"}, {Ints("perm", {1, 0, 2})});
+  b.Node("Reshape", {"t", "flat"}, {"turned"});
+  b.Node("Shape", {"h"}, {"shape"}).Node("Slice", {"shape", "first", "last"}, {"outer"});
+  b.Node("ReduceProd", {"outer"}, {"count"}, {Int("keepdims", 1)});
+  b.Node("Expand", {"one", "count"}, {"ones"}).Node("Expand", {"zero", "count"}, {"zeros"});
+  b.Node("ReduceMean", {of}, {"mean"}, {Ints("axes", {0, 2, 3})});
+  b.Node("Sub", {of, "mean"}, {"centred"});
+  b.Node("ReduceSumSquare", {"centred"}, {"sum"}, {Ints("axes", {0, 2, 3}), Int("keepdims", 0)});
+  b.Node("Div", {"sum", "four"}, {"variances"}).Node("Squeeze", {"mean", "others"}, {"means"});
+  b.Node("BatchNormalization", {"rows", scale, "zeros", "means", "variances"}, {"standard"},
+         {Float("epsilon", kEpsilon)});
+  b.Node("Reshape", {"standard", "shape"}, {"unfolded"});
+  b.Node("Mul", {"unfolded", "scale"}, {"scaled"}).Node("Add", {"scaled", "bias"}, {"y"});
+  return b.Output("y");
+}
+
+TEST(NormalisationIdioms, LayerNormalizationAsBatchNormalizationOfRows) {
+  OnnxBuilder op = Start({3, 4}, {4}, 17);
+  op.Node("LayerNormalization", {"h", "scale", "bias"}, {"y"}, {Float("epsilon", kEpsilon)});
+  ExpectSame(KerasLayerNorm(), op.Output("y"), 12);
+  ExpectGradients(KerasLayerNorm());
+}
+
+TEST(NormalisationIdioms, RowsByNumbersThatAreNotTheirOwnAreRefused) {
+  // A number for each place in the batch.
+  ExpectRefused(KerasLayerNorm("three"), ErrorCode::kPrivacyRefused,
+                {"(BatchNormalization", "place in the batch"});
+  // Statistics of [3 * B] rows for [B * 3] rows.
+  ExpectRefused(KerasLayerNorm("ones", "turned"), ErrorCode::kPrivacyRefused,
+                {"(BatchNormalization", "different orders"});
 }
 
 }  // namespace

@@ -97,7 +97,10 @@ TEST(Mixing, ProductsOverExamples) {
 
 TEST(Mixing, ReshapingExamplesIntoFeatures) {
   ExpectMixing(WithIntegers("Reshape", {-1, 8}), {"(Reshape", "different examples", "-1 or 0"});
-  ExpectMixing(WithIntegers("Reshape", {1, -1}), {"features of the batch axis"});
+  OnnxBuilder row({4});  // [1, 4 N] may be written, but not be computed with as features
+  row.Integers("i", {1, -1}).Weight("w", {8, 2}, std::vector<float>(16));
+  row.Node("Reshape", {"x", "i"}, {"r"}).Node("MatMul", {"r", "w"}, {"y"}).Output("y");
+  ExpectMixing(row, {"(MatMul", "sums over the example axis"});
   ExpectMixing(WithIntegers("Reshape", {2, -1}), {"(Reshape", "examples"});
   ExpectMixing(WithIntegers("Reshape", {5, 4}), {"no axis for the batch"});
   ExpectMixing(Single("Flatten", {Int("axis", 0)}), {"(Flatten", "features of the batch axis"});

@@ -4,11 +4,14 @@
 //   y = (x - mean) / sqrt(variance + epsilon) * scale + bias
 //
 // In inference, mean and variance are running statistics: constants of the model, which are not
-// trained, while scale and bias are. In training they are the batch's own, which mixes examples;
-// that is computed only where no examples are told apart, and gives new running statistics besides:
+// trained, while scale and bias are. Or all four are computed for each example: Keras's layer
+// normalisation is exported as the batch normalisation of [1, examples, features, 1]. In training
+// they are the batch's own, which mixes examples; that is computed only where no examples are told
+// apart, and gives new running statistics besides:
 //
 //   running' = running * momentum + batch's * (1 - momentum)
 #include <cmath>
+#include <utility>
 
 #include "trusted/graph/normalising.h"
 #include "trusted/graph/primitives.h"
@@ -72,7 +75,7 @@ Result<ValueId> Statistic(NodeContext& node, const BatchNorm& norm, std::size_t 
     if (numbers.reals == nullptr) return InvalidInput("a running statistic must be real");
     return node.builder().AddConstant(norm.type.shape, numbers, norm.in.element);
   }
-  if (node.has_examples()) {
+  if (node.has_examples() && !norm.type.has_examples()) {
     return Unsupported("input " + std::to_string(i) +
                        ", a running statistic, must be numbers that are known when the model is "
                        "read: an initializer or a constant");
@@ -99,9 +102,23 @@ Status SetScaled(NodeContext& node, const BatchNorm& norm, ValueId standard) {
   return Ok();
 }
 
-Status Inference(NodeContext& node, const BatchNorm& norm) {
+// Whether scale, bias, mean and variance are all computed from examples.
+Result<bool> BringTheirOwnNumbers(NodeContext& node) {
+  for (std::size_t i = 1; i <= 4; ++i) {
+    if (node.IsIntegers(i) || node.InitializerShape(i) != nullptr) return false;
+    AH_ASSIGN_OR_RETURN(const ValueId value, node.Tensor(i));
+    if (!node.Type(value).has_examples()) return false;
+  }
+  return true;
+}
+
+Status Inference(NodeContext& node, BatchNorm norm) {
   node.IgnoreAttribute("momentum");
   if (norm.in.example_axis == 1) {
+    AH_ASSIGN_OR_RETURN(const bool own_numbers, BringTheirOwnNumbers(node));
+    if (own_numbers) norm.type.example_axis = 0;
+  }
+  if (norm.in.example_axis == 1 && !norm.type.has_examples()) {
     return PrivacyRefused("the channels of " + FormatType(norm.in) +
                           " are the examples, so a result would depend on an example's place in "
                           "the batch; transpose the example axis to the front");
@@ -171,8 +188,8 @@ Status BatchNormalization(NodeContext& node) {
                           "GroupNormalization or LayerNormalization, or " +
                           (node.opset() < 7 ? "is_test=1" : "training_mode=0"));
   }
-  AH_ASSIGN_OR_RETURN(const BatchNorm norm, ReadBatchNorm(node));
-  return training != nullptr ? Training(node, norm) : Inference(node, norm);
+  AH_ASSIGN_OR_RETURN(BatchNorm norm, ReadBatchNorm(node));
+  return training != nullptr ? Training(node, norm) : Inference(node, std::move(norm));
 }
 
 }  // namespace anchorhold::graph

@@ -11,8 +11,8 @@
 namespace anchorhold::graph {
 namespace {
 
-Status SetReshaped(NodeContext& node, ValueId x, const ValueType& to) {
-  AH_ASSIGN_OR_RETURN(const ValueId y, EmitReshape(node, x, to));
+Status SetReshaped(NodeContext& node, ValueId x, const ValueType& to, bool named = false) {
+  AH_ASSIGN_OR_RETURN(const ValueId y, EmitReshape(node, x, to, named));
   node.SetOutput(y);
   return Ok();
 }
@@ -24,6 +24,15 @@ bool ReshapesIntegers(const Integers& x, const Integers& target) {
   const SymbolicInteger size = target.values[0];
   return !size.times_batch &&
          (size.value == -1 || size.value == static_cast<std::int64_t>(x.values.size()));
+}
+
+// Whether a target says itself which axis is the batch's: by the batch's size, or by -1 where the
+// model does not declare that size as a number. Where it does, -1 may stand for features as well.
+bool NamesTheBatch(const NodeContext& node, const Integers& target) {
+  if (target.uses_batch()) return true;
+  const std::vector<SymbolicInteger>& sizes = target.values;
+  return node.declared_batch() == 0 &&
+         std::find(sizes.begin(), sizes.end(), SymbolicInteger{-1, false}) != sizes.end();
 }
 
 Status Reshape(NodeContext& node) {
@@ -38,10 +47,11 @@ Status Reshape(NodeContext& node) {
     }
   }
   AH_ASSIGN_OR_RETURN(const ValueId x, node.Tensor(0));
+  const bool named = NamesTheBatch(node, shape);
   AH_ASSIGN_OR_RETURN(const ValueType to,
                       ResolveReshape(node.Type(x), {std::move(shape.values), allow_zero != 0,
                                                     node.declared_batch()}));
-  return SetReshaped(node, x, to);
+  return SetReshaped(node, x, to, named);
 }
 
 // To a matrix: axes before `axis` become its rows, the others its columns.

@@ -101,14 +101,14 @@ Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& targe
   return type;
 }
 
-Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to) {
+Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to, bool named) {
   const ValueType in = node.Type(value);
   to.element = in.element;
   if (in.has_examples() && to.has_examples()) {
     to.outer = std::max<std::int64_t>(1, OuterAfterReshape(in, to));
   }
   if (in == to) return value;
-  if (in.has_examples() && to.has_examples() && in.example_axis != to.example_axis &&
+  if (!named && in.has_examples() && to.has_examples() && in.example_axis != to.example_axis &&
       to.multiplicity() / to.outer > in.multiplicity() / in.outer) {
     return PrivacyRefused("reshaping " + FormatType(in) + " to " + FormatType(to) +
                           " makes features of the batch axis, so examples would mix" + kRemedy);

@@ -18,8 +18,10 @@ Result<ValueType> ResolveReshape(const ValueType& in, const ReshapeTarget& targe
 
 // The value with another shape. Axes may be folded into the example axis, those after it
 // ([B, S, d] to [B * S, d]) and those before it ([S, B, d] to [S * B, d]), and unfolded again. An
-// axis that takes in features and moves away from its place would be one of features: refused.
-Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to);
+// example axis that takes in features and moves to another place ([B, d] to [1, B * d]) is refused
+// unless the model has `named` it: written -1 or the batch's size there. It keeps the invariant
+// (the primitive's rule decides that, here as everywhere), but hardly anything can follow it.
+Result<ValueId> EmitReshape(NodeContext& node, ValueId value, ValueType to, bool named = false);
 
 // The value without its axes at `axes`, which have size 1 and are not the example axis.
 Result<ValueId> DropAxes(NodeContext& node, ValueId value, const std::vector<int>& axes);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "shared/attest/contract_check.h"
 #include "shared/base/limits.h"
 
 namespace anchorhold::ledger {
@@ -152,19 +153,8 @@ Status CheckNotExpired(const wire::Contract& contract, UnixSeconds now) {
 }
 
 Status CheckEnclave(const wire::Contract& contract, const Circumstances& here) {
-  const std::string_view platform = attest::PlatformName(here.platform);
-  const auto& platforms = contract.platforms;
-  if (std::find(platforms.begin(), platforms.end(), platform) == platforms.end()) {
-    return AttestationRefused(Quoted(contract) + ": its contract does not allow the platform " +
-                              std::string(platform) +
-                              "; use another enclave, or a contract that names the platform");
-  }
-  const auto& allowed = contract.measurements;
-  if (std::find(allowed.begin(), allowed.end(), here.measurement) == allowed.end()) {
-    return AttestationRefused(Quoted(contract) + ": its contract does not allow the measurement " +
-                              ToHex(here.measurement) +
-                              "; use another enclave, or a contract that names the measurement");
-  }
+  const Status allowed = attest::CheckContractAllows(contract, here.platform, here.measurement);
+  if (!allowed.ok()) return allowed.error().At(Quoted(contract));
   return Ok();
 }
 

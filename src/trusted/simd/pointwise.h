@@ -18,6 +18,7 @@ namespace anchorhold::simd {
 
 inline constexpr std::size_t kPointAxesMax = 5;
 inline constexpr std::size_t kPointRegistersMax = 16;
+inline constexpr std::size_t kPointInstructionsMax = 32;  // a longer program is two
 
 // dst = op(a), or op(a, b); semantics, NaN and infinities included, are those of
 // kernels/elementwise.h and kernels/binary.h. Derivatives take (x or y, g) as there.

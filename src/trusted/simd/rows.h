@@ -23,6 +23,9 @@ struct NormaliseAffineShape {
   bool clip = false;  // y = min(max(y, low), high)
   float low = 0;
   float high = 0;
+  // So many consecutive outer rows belong to one example: dscale and dshift are summed over them.
+  // Divides outer.
+  std::size_t positions = 1;
 };
 
 struct SoftmaxShape {
@@ -37,7 +40,7 @@ struct RowKernels {
   void (*normalise)(const NormaliseAffineShape& shape, const float* x, const float* scale,
                     const float* shift, float* y, float* stats);
   // Of the same, g being the gradient of y before clipping. dscale and dshift are by example,
-  // [outer, groups * channels] each, overwritten; null where not wanted. dx may be g.
+  // [outer / positions, groups * channels] each, overwritten; null where not wanted. dx may be g.
   void (*normalise_grad)(const NormaliseAffineShape& shape, const float* x, const float* stats,
                          const float* scale, const float* g, float* dx, float* dscale,
                          float* dshift);

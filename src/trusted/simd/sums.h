@@ -21,24 +21,27 @@ struct SumKernels {
                      std::int32_t* sum);
   // total += sum; sum = 0.
   void (*flush_grid)(std::size_t n, std::int32_t* sum, std::int64_t* total);
-  // dst = float(unit * (double(sum) + double(noise))): what leaves the grid.
+  // dst = float(unit * double(sum + noise)): what leaves the grid. The sums stay within 64 bits.
   void (*from_grid)(std::size_t n, const std::int64_t* sum, const std::int64_t* noise, double unit,
                     float* dst);
 
-  // Optimizer updates (train/optimizer.h has the formulas and the meaning of the arguments); v, m
-  // and s are the optimizer's state. All sums are w (1 - decay) first where decay is decoupled.
+  // Optimizer updates, in one pass over memory: arithmetic in double, state (m, s) and parameters
+  // (w) in float. sgd gives the bits of train/optimizer.cc, adam those or, where the exact results
+  // are within 2^-50 of the middle between two floats, the neighbour's.
   struct Update {
-    float rate = 0;      // learning rate, bias corrections included
-    float decay = 0;     // weight decay, added to the gradient (or decoupled)
-    float momentum = 0;  // SGD, RMSprop
-    float dampening = 0;
-    bool nesterov = false;
-    float beta1 = 0;
-    float beta2 = 0;  // RMSprop's alpha
-    float epsilon = 0;
-    float second = 1;  // the bias correction of the second moment
+    double rate = 0;               // learning rate
+    double decay = 0;              // weight decay
+    double momentum = 0;           // sgd
+    bool nesterov = false;         // sgd
+    double beta1 = 0;              // adam
+    double beta2 = 0;              // adam
+    double epsilon = 0;            // adam
+    double first_correction = 1;   // adam: 1 - beta1^t
+    double second_correction = 1;  // adam: 1 - beta2^t
   };
+  // m: the velocity; not looked at (and may be null) where momentum is 0.
   void (*sgd)(const Update& update, std::size_t n, const float* gradient, float* w, float* m);
+  // decoupled: the decay multiplies w by 1 - rate decay (AdamW) instead of adding to the gradient.
   void (*adam)(const Update& update, bool decoupled, std::size_t n, const float* gradient, float* w,
                float* m, float* s);
 };

@@ -1,5 +1,7 @@
 #include "trusted/train/evaluate.h"
 
+#include <algorithm>
+
 #include "shared/base/check.h"
 
 namespace anchorhold::train {
@@ -101,15 +103,25 @@ class Judge {
 
 }  // namespace
 
-Evaluation Evaluate(Executor& executor, const LossOptions& loss, std::span<const float> parameters,
-                    const ExampleSet& examples) {
+Evaluation Evaluate(TrainingEngine& engine, const LossOptions& loss,
+                    std::span<const float> parameters, const ExampleSet& examples) {
   AH_CHECK(examples.rows > 0);
-  std::vector<float> prediction(executor.output_width());
-  Judge judge(loss, examples, prediction.size());
+  constexpr std::size_t kRowsAtOnce = 256;
+  const std::size_t width = engine.output_width();
+  std::vector<float> predictions(std::min(kRowsAtOnce, examples.rows) * width);
+  std::vector<float> losses(std::min(kRowsAtOnce, examples.rows));
+  Judge judge(loss, examples, width);
+  const std::vector<BatchRow> all = AllRows(examples);
   double total = 0;
-  for (std::size_t row = 0; row < examples.rows; ++row) {
-    total += executor.LossAndPrediction(parameters, examples, row, prediction);
-    judge.Add(row, prediction);
+  for (std::size_t first = 0; first < all.size(); first += kRowsAtOnce) {
+    const std::span<const BatchRow> rows =
+        std::span(all).subspan(first, std::min(kRowsAtOnce, all.size() - first));
+    const std::span<float> results = std::span(predictions).first(rows.size() * width);
+    engine.Predict(parameters, rows, results, std::span(losses).first(rows.size()));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      total += losses[i];
+      judge.Add(first + i, results.subspan(i * width, width));
+    }
   }
   Evaluation evaluation;
   evaluation.rows = examples.rows;

@@ -6,8 +6,8 @@
 #include <span>
 #include <vector>
 
-#include "trusted/train/executor.h"
 #include "trusted/train/metrics.h"
+#include "trusted/train/training_engine.h"
 
 namespace anchorhold::train {
 
@@ -28,12 +28,12 @@ struct Evaluation {
   std::optional<double> r_squared;
 };
 
-// `executor` was made by ForTraining with `loss`. The predicted class is
+// `engine` was made for kInference with `loss`. The predicted class is
 //   cross-entropy         the first largest output of the position
 //   binary-cross-entropy  1 if the logit is above 0 (probability above one half), else 0; each
 //                         label by itself where there are several.
 // Preconditions: sizes fit (CheckFits), at least one row.
-Evaluation Evaluate(Executor& executor, const LossOptions& loss, std::span<const float> parameters,
+Evaluation Evaluate(TrainingEngine& engine, const LossOptions& loss, std::span<const float> parameters,
                     const ExampleSet& examples);
 
 }  // namespace anchorhold::train

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "trusted/graph/onnx_builder_for_test.h"
+#include "trusted/train/executor.h"
 
 namespace anchorhold::train {
 namespace {
@@ -22,8 +23,8 @@ graph::Model Identity(const std::vector<std::int64_t>& shape) {
 Evaluation EvaluateIdentity(const graph::Model& model, const LossOptions& loss,
                             const ExampleSet& examples) {
   EXPECT_TRUE(CheckFits(model, loss, examples).ok());
-  Executor executor = Executor::ForTraining(model, loss).value();
-  return Evaluate(executor, loss, std::vector<float>{1}, examples);
+  TrainingEngine engine = TrainingEngine::Create(model, loss, {}, nullptr).value();
+  return Evaluate(engine, loss, std::vector<float>{1}, examples);
 }
 
 TEST(EvaluateMetrics, SeveralLabels) {

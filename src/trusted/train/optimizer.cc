@@ -95,7 +95,8 @@ Result<Optimizer> Optimizer::Create(const OptimizerConfig& config, std::size_t p
   return Optimizer(config, parameter_count);
 }
 
-Optimizer::Optimizer(const OptimizerConfig& config, std::size_t parameter_count) : config_(config) {
+Optimizer::Optimizer(const OptimizerConfig& config, std::size_t parameter_count)
+    : config_(config), kernels_(simd::SumKernelsFor(simd::BestTarget())) {
   const bool adam = config.kind == OptimizerKind::kAdam || config.kind == OptimizerKind::kAdamW;
   const bool rmsprop = config.kind == OptimizerKind::kRmsProp;
   const bool sgd = config.kind == OptimizerKind::kSgd;
@@ -110,85 +111,119 @@ Optimizer::Optimizer(const OptimizerConfig& config, std::size_t parameter_count)
 
 void Optimizer::Step(std::span<float> parameters, std::span<const float> gradient,
                      double learning_rate) {
-  AH_CHECK(parameters.size() == gradient.size());
   AH_CHECK(first_.empty() || first_.size() == gradient.size());
   AH_CHECK(second_.empty() || second_.size() == gradient.size());
-  ++steps_done_;
+  Begin();
+  Update(0, parameters, gradient, learning_rate);
+}
+
+void Optimizer::Update(std::size_t begin, std::span<float> parameters,
+                       std::span<const float> gradient, double learning_rate) {
+  AH_CHECK(parameters.size() == gradient.size());
+  AH_CHECK(first_.empty() || begin + gradient.size() <= first_.size());
+  AH_CHECK(second_.empty() || begin + gradient.size() <= second_.size());
+  const Range range{begin, parameters, gradient};
   switch (config_.kind) {
     case OptimizerKind::kSgd:
-      return StepSgd(parameters, gradient, learning_rate);
+      return UpdateSgd(range, learning_rate);
     case OptimizerKind::kAdam:
     case OptimizerKind::kAdamW:
-      return StepAdam(parameters, gradient, learning_rate);
+      return UpdateAdam(range, learning_rate);
     case OptimizerKind::kRmsProp:
-      return StepRmsProp(parameters, gradient, learning_rate);
+      return UpdateRmsProp(range, learning_rate);
     case OptimizerKind::kAdagrad:
-      return StepAdagrad(parameters, gradient, learning_rate);
+      return UpdateAdagrad(range, learning_rate);
   }
 }
 
-void Optimizer::StepSgd(std::span<float> parameters, std::span<const float> gradient, double rate) {
+void Optimizer::UpdateSgd(const Range& range, double rate) {
+  const auto& [begin, parameters, gradient] = range;
+  float* velocities = first_.empty() ? nullptr : first_.data() + begin;
+  if (kernels_ != nullptr) {
+    simd::SumKernels::Update update;
+    update.rate = rate;
+    update.decay = config_.weight_decay;
+    update.momentum = config_.momentum;
+    update.nesterov = config_.nesterov;
+    kernels_->sgd(update, parameters.size(), gradient.data(), parameters.data(), velocities);
+    return;
+  }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     double direction = gradient[i] + config_.weight_decay * parameters[i];
-    if (!first_.empty()) {
-      const double velocity = config_.momentum * first_[i] + direction;
-      first_[i] = static_cast<float>(velocity);
+    if (velocities != nullptr) {
+      const double velocity = config_.momentum * velocities[i] + direction;
+      velocities[i] = static_cast<float>(velocity);
       direction = config_.nesterov ? direction + config_.momentum * velocity : velocity;
     }
     parameters[i] = static_cast<float>(parameters[i] - rate * direction);
   }
 }
 
-void Optimizer::StepAdam(std::span<float> parameters, std::span<const float> gradient,
-                         double rate) {
+void Optimizer::UpdateAdam(const Range& range, double rate) {
+  const auto& [begin, parameters, gradient] = range;
   const auto t = static_cast<double>(steps_done_);
   const double first_correction = 1 - std::pow(config_.beta1, t);
   const double second_correction = 1 - std::pow(config_.beta2, t);
   const bool decoupled = config_.kind == OptimizerKind::kAdamW;
+  float* first = first_.data() + begin;
+  float* second = second_.data() + begin;
+  if (kernels_ != nullptr) {
+    simd::SumKernels::Update update;
+    update.rate = rate;
+    update.decay = config_.weight_decay;
+    update.beta1 = config_.beta1;
+    update.beta2 = config_.beta2;
+    update.epsilon = config_.epsilon;
+    update.first_correction = first_correction;
+    update.second_correction = second_correction;
+    kernels_->adam(update, decoupled, parameters.size(), gradient.data(), parameters.data(), first,
+                   second);
+    return;
+  }
   const double penalty = decoupled ? 0 : config_.weight_decay;
   const double kept = decoupled ? 1 - rate * config_.weight_decay : 1;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const double g = gradient[i] + penalty * parameters[i];
-    const double m = config_.beta1 * first_[i] + (1 - config_.beta1) * g;
-    const double s = config_.beta2 * second_[i] + (1 - config_.beta2) * g * g;
-    first_[i] = static_cast<float>(m);
-    second_[i] = static_cast<float>(s);
-    const double update =
+    const double m = config_.beta1 * first[i] + (1 - config_.beta1) * g;
+    const double s = config_.beta2 * second[i] + (1 - config_.beta2) * g * g;
+    first[i] = static_cast<float>(m);
+    second[i] = static_cast<float>(s);
+    const double change =
         (m / first_correction) / (std::sqrt(s / second_correction) + config_.epsilon);
-    parameters[i] = static_cast<float>(kept * parameters[i] - rate * update);
+    parameters[i] = static_cast<float>(kept * parameters[i] - rate * change);
   }
 }
 
-void Optimizer::StepRmsProp(std::span<float> parameters, std::span<const float> gradient,
-                            double rate) {
+void Optimizer::UpdateRmsProp(const Range& range, double rate) {
+  const auto& [begin, parameters, gradient] = range;
   const double alpha = config_.alpha;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const double g = gradient[i] + config_.weight_decay * parameters[i];
-    const double s = alpha * second_[i] + (1 - alpha) * g * g;
-    second_[i] = static_cast<float>(s);
+    const double s = alpha * second_[begin + i] + (1 - alpha) * g * g;
+    second_[begin + i] = static_cast<float>(s);
     double variance = s;
     if (!mean_.empty()) {
-      const double mean = alpha * mean_[i] + (1 - alpha) * g;
-      mean_[i] = static_cast<float>(mean);
+      const double mean = alpha * mean_[begin + i] + (1 - alpha) * g;
+      mean_[begin + i] = static_cast<float>(mean);
       // Below 0 by rounding alone; a NaN is kept.
       variance = s - mean * mean < 0 ? 0 : s - mean * mean;
     }
     double direction = g / (std::sqrt(variance) + config_.epsilon);
     if (!first_.empty()) {
-      direction += config_.momentum * first_[i];
-      first_[i] = static_cast<float>(direction);
+      direction += config_.momentum * first_[begin + i];
+      first_[begin + i] = static_cast<float>(direction);
     }
     parameters[i] = static_cast<float>(parameters[i] - rate * direction);
   }
 }
 
-void Optimizer::StepAdagrad(std::span<float> parameters, std::span<const float> gradient,
-                            double rate) {
+void Optimizer::UpdateAdagrad(const Range& range, double rate) {
+  const auto& [begin, parameters, gradient] = range;
   const double decayed = rate / (1 + static_cast<double>(steps_done_ - 1) * config_.lr_decay);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const double g = gradient[i] + config_.weight_decay * parameters[i];
-    const double s = second_[i] + g * g;
-    second_[i] = static_cast<float>(s);
+    const double s = second_[begin + i] + g * g;
+    second_[begin + i] = static_cast<float>(s);
     parameters[i] =
         static_cast<float>(parameters[i] - decayed * g / (std::sqrt(s) + config_.epsilon));
   }

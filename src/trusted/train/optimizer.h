@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "trusted/simd/sums.h"
 
 namespace anchorhold::train {
 
@@ -83,16 +84,28 @@ class Optimizer {
   }
   void Step(std::span<float> parameters, std::span<const float> gradient, double learning_rate);
 
+  // The same in parts: one Begin a step, then Update for ranges that cover the parameters once;
+  // `parameters` and `gradient` are those from `begin` on. Threads may update different ranges.
+  void Begin() { ++steps_done_; }
+  void Update(std::size_t begin, std::span<float> parameters, std::span<const float> gradient,
+              double learning_rate);
+
   std::uint64_t steps_done() const { return steps_done_; }
 
  private:
+  struct Range {
+    std::size_t begin;
+    std::span<float> parameters;
+    std::span<const float> gradient;
+  };
   Optimizer(const OptimizerConfig& config, std::size_t parameter_count);
-  void StepSgd(std::span<float> parameters, std::span<const float> gradient, double rate);
-  void StepAdam(std::span<float> parameters, std::span<const float> gradient, double rate);
-  void StepRmsProp(std::span<float> parameters, std::span<const float> gradient, double rate);
-  void StepAdagrad(std::span<float> parameters, std::span<const float> gradient, double rate);
+  void UpdateSgd(const Range& range, double rate);
+  void UpdateAdam(const Range& range, double rate);
+  void UpdateRmsProp(const Range& range, double rate);
+  void UpdateAdagrad(const Range& range, double rate);
 
   OptimizerConfig config_;
+  const simd::SumKernels* kernels_;
   std::uint64_t steps_done_ = 0;
   std::vector<float> first_;   // v (sgd, rmsprop) or m; empty where there is none
   std::vector<float> second_;  // s; empty for sgd

@@ -78,52 +78,44 @@ Result<PrivateTrainer> PrivateTrainer::Create(const graph::Model& model,
   }
   AH_RETURN_IF_ERROR(CheckSets(model, config.loss, sets));
   AH_ASSIGN_OR_RETURN(RowPool pool, RowPool::Create(std::move(sets)));
-  AH_ASSIGN_OR_RETURN(Executor executor, Executor::ForTraining(model, config.loss));
-  const std::size_t count = executor.parameter_count();
-  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid, dp::ClipGrid::Create(training.noise_multiplier,
-                                                                    training.max_grad_norm, count));
-  AH_ASSIGN_OR_RETURN(Optimizer optimizer, Optimizer::Create(config.optimizer, count));
-  return PrivateTrainer(std::move(executor), std::move(pool), training, random, config,
-                        std::move(optimizer), grid, FlatParameters(model));
+  StepOptions options;
+  options.pool = config.pool;
+  options.batch = dp::PublicBatchCapacity(training.sampling_probability, training.public_rows);
+  AH_ASSIGN_OR_RETURN(PrivateStep step,
+                      PrivateStep::Create(model, config.loss, config.optimizer, config.clipping,
+                                          training.noise_multiplier, training.max_grad_norm,
+                                          options));
+  return PrivateTrainer(std::move(step), std::move(pool), training, random, config,
+                        FlatParameters(model));
 }
 
-PrivateTrainer::PrivateTrainer(Executor executor, RowPool pool, const PrivateTraining& training,
+PrivateTrainer::PrivateTrainer(PrivateStep step, RowPool pool, const PrivateTraining& training,
                                RandomStreams random, const TrainerConfig& config,
-                               Optimizer optimizer, const dp::ClipGrid& grid,
                                std::vector<float> parameters)
-    : executor_(std::move(executor)),
+    : step_(std::move(step)),
       pool_(std::move(pool)),
       training_(training),
       random_(random),
       schedule_(config.schedule),
       learning_rate_(config.optimizer.learning_rate),
-      optimizer_(std::move(optimizer)),
-      sum_(grid),
-      parameters_(std::move(parameters)),
-      gradient_(parameters_.size()) {}
+      parameters_(std::move(parameters)) {}
 
-std::vector<PrivateTrainer::Entry> PrivateTrainer::DrawBatch() {
-  const std::vector<std::uint32_t> batch =
+std::vector<BatchRow> PrivateTrainer::DrawBatch() {
+  const std::vector<std::uint32_t> drawn =
       dp::PoissonSample(training_.sampling_probability, pool_.rows(), *random_.sampling);
   const std::size_t capacity =
       dp::PublicBatchCapacity(training_.sampling_probability, training_.public_rows);
-  std::vector<Entry> entries;
-  entries.reserve(std::max(batch.size(), capacity));
-  for (const std::uint32_t row : batch) entries.push_back({row, 1});
-  while (entries.size() < capacity) {
-    entries.push_back({static_cast<std::uint32_t>(entries.size() % pool_.rows()), 0});
+  std::vector<BatchRow> batch;
+  batch.reserve(std::max(drawn.size(), capacity));
+  const auto add = [&](std::uint32_t index, bool counts) {
+    const RowPool::Place place = pool_.Find(index);
+    batch.push_back({place.set, place.row, counts});
+  };
+  for (const std::uint32_t index : drawn) add(index, true);
+  while (batch.size() < capacity) {
+    add(static_cast<std::uint32_t>(batch.size() % pool_.rows()), false);
   }
-  return entries;
-}
-
-void PrivateTrainer::Accumulate(Executor& executor, std::span<const float> parameters,
-                                const RowPool& pool, std::span<const Entry> entries,
-                                std::span<float> gradient, dp::ClippedSum& sum) {
-  for (const Entry& entry : entries) {
-    const RowPool::Place place = pool.Find(entry.row);
-    executor.LossAndGradient(parameters, *place.set, place.row, gradient);
-    sum.Add(gradient, entry.weight);
-  }
+  return batch;
 }
 
 Status PrivateTrainer::Step() {
@@ -133,13 +125,11 @@ Status PrivateTrainer::Step() {
   }
   ++steps_done_;  // spent from here on, whatever happens
   const kernels::FlushSubnormals flush;
-  const std::vector<Entry> entries = DrawBatch();
-  Accumulate(executor_, parameters_, pool_, entries, gradient_, sum_);
+  const std::vector<BatchRow> batch = DrawBatch();
   const double expected_batch_size =
       training_.sampling_probability.value() * static_cast<double>(training_.public_rows);
-  sum_.TakeNoised(*random_.noise, expected_batch_size, gradient_);
-  optimizer_.Step(parameters_, gradient_,
-                  LearningRateAt(schedule_, learning_rate_, steps_done_ - 1));
+  step_.Run(batch, expected_batch_size, *random_.noise,
+            LearningRateAt(schedule_, learning_rate_, steps_done_ - 1), parameters_);
   return CheckFinite(parameters_, steps_done_);
 }
 
@@ -159,28 +149,27 @@ Result<NonPrivateTrainer> NonPrivateTrainer::Create(const graph::Model& model,
   AH_RETURN_IF_ERROR(ValidateSchedule(config.schedule, config.optimizer.learning_rate));
   AH_RETURN_IF_ERROR(CheckSets(model, config.loss, sets));
   AH_ASSIGN_OR_RETURN(RowPool pool, RowPool::Create(std::move(sets)));
-  AH_ASSIGN_OR_RETURN(Executor executor, Executor::ForTraining(model, config.loss));
-  AH_ASSIGN_OR_RETURN(Optimizer optimizer,
-                      Optimizer::Create(config.optimizer, executor.parameter_count()));
   const std::size_t rows = pool.rows();
   const std::size_t batch = batch_size == 0 ? rows : std::min(batch_size, rows);
-  return NonPrivateTrainer(std::move(executor), std::move(pool), batch, seed, config,
-                           std::move(optimizer), FlatParameters(model));
+  StepOptions options;
+  options.pool = config.pool;
+  options.batch = batch;
+  AH_ASSIGN_OR_RETURN(PlainStep step,
+                      PlainStep::Create(model, config.loss, config.optimizer, options));
+  return NonPrivateTrainer(std::move(step), std::move(pool), batch, seed, config,
+                           FlatParameters(model));
 }
 
-NonPrivateTrainer::NonPrivateTrainer(Executor executor, RowPool pool, std::size_t batch_size,
+NonPrivateTrainer::NonPrivateTrainer(PlainStep step, RowPool pool, std::size_t batch_size,
                                      std::uint64_t seed, const TrainerConfig& config,
-                                     Optimizer optimizer, std::vector<float> parameters)
-    : executor_(std::move(executor)),
+                                     std::vector<float> parameters)
+    : step_(std::move(step)),
       pool_(std::move(pool)),
       batch_size_(batch_size),
       random_(std::make_unique<crypto::InsecureSeededRandom>(seed)),
       schedule_(config.schedule),
       learning_rate_(config.optimizer.learning_rate),
-      optimizer_(std::move(optimizer)),
       parameters_(std::move(parameters)),
-      gradient_(parameters_.size()),
-      sum_(parameters_.size()),
       order_(pool_.rows()) {
   for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::uint32_t>(i);
   next_ = order_.size();
@@ -196,19 +185,14 @@ void NonPrivateTrainer::Shuffle() {
 
 Status NonPrivateTrainer::Step() {
   if (next_ + batch_size_ > order_.size()) Shuffle();
-  std::fill(sum_.begin(), sum_.end(), 0.0);
-  double loss = 0;
+  batch_.clear();
   for (std::size_t i = 0; i < batch_size_; ++i) {
     const RowPool::Place place = pool_.Find(order_[next_++]);
-    loss += executor_.LossAndGradient(parameters_, *place.set, place.row, gradient_);
-    for (std::size_t j = 0; j < sum_.size(); ++j) sum_[j] += gradient_[j];
+    batch_.push_back({place.set, place.row, true});
   }
-  const auto count = static_cast<double>(batch_size_);
-  for (std::size_t j = 0; j < sum_.size(); ++j) gradient_[j] = static_cast<float>(sum_[j] / count);
-  last_mean_loss_ = loss / count;
-  optimizer_.Step(parameters_, gradient_,
-                  LearningRateAt(schedule_, learning_rate_, optimizer_.steps_done()));
-  return CheckFinite(parameters_, optimizer_.steps_done());
+  last_mean_loss_ = step_.Run(
+      batch_, LearningRateAt(schedule_, learning_rate_, step_.steps_done()), parameters_);
+  return CheckFinite(parameters_, step_.steps_done());
 }
 
 }  // namespace anchorhold::train

@@ -3,7 +3,7 @@
 //
 // A private step, for q, sigma, C and the public number of rows n:
 //   batch      every row of every owner's set enters with probability q, independently
-//   gradients  of the batch's examples one at a time, each clipped to C and put on the grid, summed
+//   gradients  of the batch's examples, each clipped to C and put on the grid by itself, summed
 //   padding    up to PublicBatchCapacity(q, n), other rows do the same work with weight zero
 //   noise      once, at the sum; then the division by q n and the optimizer's update
 // Nothing computed on the way leaves it: losses and norms are dropped, and parameters come out as
@@ -21,6 +21,7 @@
 #include "trusted/train/executor.h"
 #include "trusted/train/optimizer.h"
 #include "trusted/train/schedule.h"
+#include "trusted/train/step.h"
 
 namespace anchorhold::train {
 
@@ -28,6 +29,9 @@ struct TrainerConfig {
   LossOptions loss = Loss::kCrossEntropy;
   OptimizerConfig optimizer;
   LearningRateSchedule schedule{};
+  Clipping clipping = Clipping::kFlat;  // private training
+  // The threads to work on, which do not change a result; none: the caller's alone.
+  std::shared_ptr<engine::ThreadPool> pool{};
 };
 
 struct PrivateTraining {
@@ -90,30 +94,17 @@ class PrivateTrainer {
   std::span<const float> parameters() const { return parameters_; }
 
  private:
-  struct Entry {
-    std::uint32_t row;
-    std::uint64_t weight;  // 1: of the batch, 0: padding
-  };
+  PrivateTrainer(PrivateStep step, RowPool pool, const PrivateTraining& training,
+                 RandomStreams random, const TrainerConfig& config, std::vector<float> parameters);
+  std::vector<BatchRow> DrawBatch();
 
-  PrivateTrainer(Executor executor, RowPool pool, const PrivateTraining& training,
-                 RandomStreams random, const TrainerConfig& config, Optimizer optimizer,
-                 const dp::ClipGrid& grid, std::vector<float> parameters);
-  std::vector<Entry> DrawBatch();
-  // A thread's share of a step: its own executor, sum and scratch, shared parameters and rows.
-  static void Accumulate(Executor& executor, std::span<const float> parameters, const RowPool& pool,
-                         std::span<const Entry> entries, std::span<float> gradient,
-                         dp::ClippedSum& sum);
-
-  Executor executor_;
+  PrivateStep step_;
   RowPool pool_;
   PrivateTraining training_;
   RandomStreams random_;
   LearningRateSchedule schedule_;
   double learning_rate_;
-  Optimizer optimizer_;
-  dp::ClippedSum sum_;
   std::vector<float> parameters_;
-  std::vector<float> gradient_;
   std::uint64_t steps_done_ = 0;
 };
 
@@ -130,26 +121,23 @@ class NonPrivateTrainer {
   // kInvalidInput if the loss or a parameter left the range of a float: lower the learning rate.
   Status Step();
 
-  std::uint64_t steps_done() const { return optimizer_.steps_done(); }
+  std::uint64_t steps_done() const { return step_.steps_done(); }
   double last_mean_loss() const { return last_mean_loss_; }  // over the last step's batch
   std::span<const float> parameters() const { return parameters_; }
 
  private:
-  NonPrivateTrainer(Executor executor, RowPool pool, std::size_t batch_size, std::uint64_t seed,
-                    const TrainerConfig& config, Optimizer optimizer,
-                    std::vector<float> parameters);
+  NonPrivateTrainer(PlainStep step, RowPool pool, std::size_t batch_size, std::uint64_t seed,
+                    const TrainerConfig& config, std::vector<float> parameters);
   void Shuffle();
 
-  Executor executor_;
+  PlainStep step_;
   RowPool pool_;
   std::size_t batch_size_;
   std::unique_ptr<crypto::RandomSource> random_;
   LearningRateSchedule schedule_;
   double learning_rate_;
-  Optimizer optimizer_;
   std::vector<float> parameters_;
-  std::vector<float> gradient_;
-  std::vector<double> sum_;
+  std::vector<BatchRow> batch_;
   std::vector<std::uint32_t> order_;
   std::size_t next_ = 0;  // place in order_
   double last_mean_loss_ = 0;

@@ -31,7 +31,7 @@ class TrainingEngine::Rows final : public engine::Batch {
 };
 
 TrainingEngine::TrainingEngine(const LossOptions& loss, std::size_t parameter_count,
-                               std::unique_ptr<engine::ThreadPool> pool, engine::Engine engine)
+                               std::shared_ptr<engine::ThreadPool> pool, engine::Engine engine)
     : loss_(loss),
       parameter_count_(parameter_count),
       pool_(std::move(pool)),
@@ -39,7 +39,7 @@ TrainingEngine::TrainingEngine(const LossOptions& loss, std::size_t parameter_co
 
 Result<TrainingEngine> TrainingEngine::Create(const graph::Model& model, const LossOptions& loss,
                                               const engine::EngineOptions& options,
-                                              std::size_t threads) {
+                                              std::shared_ptr<engine::ThreadPool> pool) {
   AH_ASSIGN_OR_RETURN(const graph::Model simple, engine::Simplify(model));
   AH_ASSIGN_OR_RETURN(TrainingGoal training, MakeTrainingGoal(simple, loss));
   engine::Goal goal;
@@ -49,7 +49,7 @@ Result<TrainingEngine> TrainingEngine::Create(const graph::Model& model, const L
     goal.seed = training.goal.seed;
     goal.gradients = std::move(training.goal.gradients);
   }
-  auto pool = std::make_unique<engine::ThreadPool>(threads);
+  if (pool == nullptr) pool = std::make_shared<engine::ThreadPool>(1);
   AH_ASSIGN_OR_RETURN(engine::Engine engine,
                       engine::Engine::Create(simple, std::move(training.graph), goal, options,
                                              *pool));

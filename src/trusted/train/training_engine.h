@@ -25,9 +25,10 @@ struct BatchRow {
 class TrainingEngine {
  public:
   // Refuses what Executor::ForTraining refuses. The mode kInference computes what the loss starts
-  // from: the model's output, or its logits (loss.h).
+  // from: the model's output, or its logits (loss.h). Without a pool, on the caller's thread.
   static Result<TrainingEngine> Create(const graph::Model& model, const LossOptions& loss,
-                                       const engine::EngineOptions& options, std::size_t threads);
+                                       const engine::EngineOptions& options,
+                                       std::shared_ptr<engine::ThreadPool> pool);
 
   std::size_t parameter_count() const { return parameter_count_; }
   std::size_t output_width() const;
@@ -48,11 +49,11 @@ class TrainingEngine {
  private:
   class Rows;
   TrainingEngine(const LossOptions& loss, std::size_t parameter_count,
-                 std::unique_ptr<engine::ThreadPool> pool, engine::Engine engine);
+                 std::shared_ptr<engine::ThreadPool> pool, engine::Engine engine);
 
   LossOptions loss_;
   std::size_t parameter_count_ = 0;
-  std::unique_ptr<engine::ThreadPool> pool_;
+  std::shared_ptr<engine::ThreadPool> pool_;
   std::unique_ptr<engine::Engine> engine_;
 };
 

@@ -1,0 +1,155 @@
+#include "trusted/train/step.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "shared/base/check.h"
+
+namespace anchorhold::train {
+namespace {
+
+Result<TrainingEngine> MakeEngine(const graph::Model& model, const LossOptions& loss,
+                                  engine::Mode mode, const StepOptions& options) {
+  engine::EngineOptions engine = options.engine;
+  engine.mode = mode;
+  engine.batch = options.batch;
+  return TrainingEngine::Create(model, loss, engine, options.pool);
+}
+
+// Calls work(thread, begin, size) for pieces that cover [0, total) once.
+template <typename Work>
+void ForPieces(engine::ThreadPool& pool, std::size_t total, std::size_t piece, const Work& work) {
+  pool.Run([&](std::size_t k) {
+    for (std::size_t begin = k * piece; begin < total; begin += pool.threads() * piece) {
+      work(k, begin, std::min(piece, total - begin));
+    }
+  });
+}
+
+}  // namespace
+
+PlainStep::PlainStep(TrainingEngine engine, Optimizer optimizer)
+    : engine_(std::move(engine)),
+      optimizer_(std::move(optimizer)),
+      gradient_(engine_.parameter_count()) {}
+
+Result<PlainStep> PlainStep::Create(const graph::Model& model, const LossOptions& loss,
+                                    const OptimizerConfig& optimizer, const StepOptions& options) {
+  AH_ASSIGN_OR_RETURN(TrainingEngine engine,
+                      MakeEngine(model, loss, engine::Mode::kTraining, options));
+  AH_ASSIGN_OR_RETURN(Optimizer made, Optimizer::Create(optimizer, engine.parameter_count()));
+  return PlainStep(std::move(engine), std::move(made));
+}
+
+double PlainStep::Run(std::span<const BatchRow> rows, double learning_rate,
+                      std::span<float> parameters) {
+  AH_CHECK(!rows.empty());
+  losses_.resize(rows.size());
+  engine::SumTarget target;
+  target.reals = gradient_.data();
+  engine::StepResults results;
+  results.losses = losses_;
+  engine_.SumGradients(parameters, rows, target, results);
+  const double count = static_cast<double>(rows.size());
+  const auto share = static_cast<float>(1 / count);
+  optimizer_.Begin();
+  constexpr std::size_t kPiece = std::size_t{1} << 14;
+  ForPieces(engine_.pool(), gradient_.size(), kPiece,
+            [&](std::size_t, std::size_t begin, std::size_t size) {
+              const std::span<float> piece = std::span(gradient_).subspan(begin, size);
+              for (float& g : piece) g *= share;
+              optimizer_.Update(begin, parameters.subspan(begin, size), piece, learning_rate);
+            });
+  double total = 0;
+  for (const float loss : losses_) total += loss;
+  return total / count;
+}
+
+PrivateStep::PrivateStep(TrainingEngine engine, Optimizer optimizer, Clipping clipping,
+                         const dp::ClipGrid& grid)
+    : engine_(std::move(engine)),
+      optimizer_(std::move(optimizer)),
+      clipping_(clipping),
+      sum_(grid),
+      scratch_(engine_.pool().threads()) {
+  const std::size_t piece = std::min(kNoisePiece, engine_.parameter_count());
+  for (Scratch& scratch : scratch_) {
+    scratch.noise.resize(piece);
+    scratch.gradient.resize(piece);
+  }
+}
+
+Result<PrivateStep> PrivateStep::Create(const graph::Model& model, const LossOptions& loss,
+                                        const OptimizerConfig& optimizer, Clipping clipping,
+                                        NoiseMultiplier noise_multiplier,
+                                        MaxGradNorm max_grad_norm, const StepOptions& options) {
+  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid,
+                      dp::ClipGrid::Create(noise_multiplier, max_grad_norm,
+                                           model.parameter_count()));
+  AH_ASSIGN_OR_RETURN(TrainingEngine engine,
+                      MakeEngine(model, loss, engine::Mode::kPrivateTraining, options));
+  AH_ASSIGN_OR_RETURN(Optimizer made, Optimizer::Create(optimizer, engine.parameter_count()));
+  return PrivateStep(std::move(engine), std::move(made), clipping, grid);
+}
+
+// The engine's norms are off by 2^-18 at most (simd/sums.h), or by what a Gram matrix's rounding
+// comes to: aimed a little below the radius, hardly a contribution is too long and has to be mended.
+void PrivateStep::Run(std::span<const BatchRow> rows, double expected_batch_size,
+                      crypto::RandomSource& noise, double learning_rate,
+                      std::span<float> parameters) {
+  const dp::ClipGrid& grid = sum_.grid();
+  engine::Clipping clipping;
+  clipping.kind = clipping_ == Clipping::kFlat       ? engine::ClippingKind::kFlat
+                  : clipping_ == Clipping::kPerLayer ? engine::ClippingKind::kPerLayer
+                                                     : engine::ClippingKind::kAutomatic;
+  clipping.bound = grid.radius() * (1 - 0x1p-16);
+  clipping.unit = 1 / grid.granularity();
+  sum_.Prepare(rows.size());
+  engine::SumTarget target;
+  target.grid = sum_.sums();
+  target.total = sum_.totals();
+  target.capacity = sum_.capacity();
+  target.squares_max = grid.limit() * grid.limit() * (1 - 0x1p-48);
+  engine_.SumClipped(parameters, rows, clipping, target);
+  Release(expected_batch_size, noise, learning_rate, parameters);
+}
+
+void PrivateStep::Release(double expected_batch_size, crypto::RandomSource& noise,
+                          double learning_rate, std::span<float> parameters) {
+  const std::size_t total = parameters.size();
+  std::vector<std::unique_ptr<crypto::BranchedRandom>> branches;
+  for (std::size_t begin = 0; begin < total; begin += kNoisePiece) {
+    branches.push_back(std::make_unique<crypto::BranchedRandom>(noise));
+  }
+  optimizer_.Begin();
+  ForPieces(engine_.pool(), total, kNoisePiece,
+            [&](std::size_t k, std::size_t begin, std::size_t size) {
+              const std::span<float> piece = std::span(scratch_[k].gradient).first(size);
+              sum_.TakeNoised(begin, *branches[begin / kNoisePiece], expected_batch_size,
+                              std::span(scratch_[k].noise).first(size), piece);
+              optimizer_.Update(begin, parameters.subspan(begin, size), piece, learning_rate);
+            });
+}
+
+std::string_view ClippingName(Clipping clipping) {
+  switch (clipping) {
+    case Clipping::kFlat:
+      break;
+    case Clipping::kPerLayer:
+      return "per-layer";
+    case Clipping::kAutomatic:
+      return "automatic";
+  }
+  return "flat";
+}
+
+Result<Clipping> ParseClipping(std::string_view name) {
+  for (const Clipping clipping : {Clipping::kFlat, Clipping::kPerLayer, Clipping::kAutomatic}) {
+    if (name == ClippingName(clipping)) return clipping;
+  }
+  return InvalidInput("unknown clipping '" + std::string(name) +
+                      "'; there are flat, per-layer and automatic");
+}
+
+}  // namespace anchorhold::train
