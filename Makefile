@@ -1,6 +1,6 @@
 # The thin face: each target says what it does and leaves the work to CMake's presets and the
 # example's script.
-.PHONY: help build binaries demo test asan tsan fuzz check format clean
+.PHONY: help build binaries demo test asan tsan fuzz check bench format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,15 @@ fuzz: ## every fuzz target for up to 30 seconds under libFuzzer
 	@ctest --preset fuzz -L fuzz
 
 check: test asan tsan fuzz ## test, asan, tsan and fuzz
+
+# The peers are Python packages, pinned, in an environment of their own. BENCH takes run.py's options.
+bench: binaries ## beside PyTorch and Opacus; BENCH="--quick --networks lenet" says how
+	@tools/install-packages.sh bench
+	@cmp -s bench/requirements.txt build/bench-venv/installed.txt || { \
+	  python3 -m venv build/bench-venv && \
+	  build/bench-venv/bin/pip install --quiet -r bench/requirements.txt && \
+	  cp bench/requirements.txt build/bench-venv/installed.txt; }
+	@build/bench-venv/bin/python bench/run.py $(BENCH)
 
 format: ## clang-format over all sources
 	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i

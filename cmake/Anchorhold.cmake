@@ -21,6 +21,14 @@ endif()
 if(ANCHORHOLD_LIBFUZZER)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
+# Timeouts of tests, which are given for builds without sanitizers, are multiplied by this: about
+# twice what the sanitizers' own documentation says that they cost.
+set(ANCHORHOLD_TIMEOUT_FACTOR 1)
+if(ANCHORHOLD_SANITIZE MATCHES "thread")
+  set(ANCHORHOLD_TIMEOUT_FACTOR 20)
+elseif(ANCHORHOLD_SANITIZE)
+  set(ANCHORHOLD_TIMEOUT_FACTOR 5)
+endif()
 # Assertions state invariants of the product; a release build keeps them.
 foreach(config RELEASE RELWITHDEBINFO)
   string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_${config} "${CMAKE_CXX_FLAGS_${config}}")
@@ -41,13 +49,14 @@ function(anchorhold_library name)
   target_link_libraries(${name} PUBLIC ${ARG_DEPS})
 endfunction()
 
-# anchorhold_test(NAME SOURCES ... [DEPS ...] [LABELS ...]): one GoogleTest program; each of its
-# tests becomes a CTest test named NAME.Suite.Case.
+# anchorhold_test(NAME SOURCES ... [DEPS ...] [LABELS ...] [TIMEOUT seconds]): one GoogleTest
+# program; each of its tests becomes a CTest test named NAME.Suite.Case.
 function(anchorhold_test name)
   cmake_parse_arguments(ARG "EXCEPTIONS" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
+  math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * ${ANCHORHOLD_TIMEOUT_FACTOR}")
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR})
   target_compile_options(${name} PRIVATE ${ANCHORHOLD_WARNINGS} ${ANCHORHOLD_HARDENING})

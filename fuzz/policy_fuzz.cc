@@ -10,5 +10,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   AH_CHECK(again.ok());
   AH_CHECK(again->platforms == policy->platforms);
   AH_CHECK(again->measurements == policy->measurements);
+  AH_CHECK(attest::FormatPolicy(*again) == attest::FormatPolicy(*policy));
   return 0;
 }

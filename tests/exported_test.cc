@@ -1,5 +1,6 @@
-// Networks as PyTorch's exporters write them: each passes the check, gives PyTorch's outputs and,
-// for each example by itself, PyTorch's gradients. tools/export_models.py wrote the files.
+// Networks as exporters write them (PyTorch's two, and tf2onnx): each passes the check, gives the
+// outputs of the framework that wrote it and, for each example by itself, its gradients.
+// tools/export_models.py and tools/export_keras.py wrote the files.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -103,13 +104,13 @@ std::size_t ExpectGradients(const graph::Model& model, const wire::Safetensors& 
   }
   std::size_t given = 0;
   for (const wire::TensorView& view : file.tensors) given += view.name.rfind(prefix, 0) == 0;
-  EXPECT_EQ(compared, given) << "a parameter of PyTorch's is none of the model's";
+  EXPECT_EQ(compared, given) << "a trained tensor of the framework's is no parameter of the model";
   return compared;
 }
 
 class Exported : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(Exported, IsAcceptedAndComputesWhatPyTorchComputes) {
+TEST_P(Exported, IsAcceptedAndComputesWhatItsFrameworkComputes) {
   const Bytes onnx = Read(kFolder / (GetParam() + ".onnx"));
   const Bytes tensors = Read(kFolder / (GetParam() + ".safetensors"));
   const Result<wire::Safetensors> file = wire::ParseSafetensors(tensors);

@@ -217,6 +217,31 @@ TEST_F(ModelTools, FixMakesAModelThatCheckAccepts) {
   EXPECT_EQ(ReadText(Path("norm.onnx")), before);
 }
 
+TEST_F(ModelTools, CheckSaysWhatItFoundOfARefusedModelToo) {
+  OnnxBuilder b({4});
+  b.Node("Relu", {"x"}, {"r"}).Node("Softmax", {"r"}, {"s"}, {graph::testing::Int("axis", 0)});
+  Write("mixes.onnx", b.Node("Exp", {"s"}, {"y"}).Output("y").Write());
+  const Outcome outcome = Model({"check", Path("mixes.onnx"), "--json"});
+  EXPECT_EQ(outcome.status, 3) << outcome.err;
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 1) << outcome.out;
+  const auto json = nlohmann::json::parse(outcome.out, nullptr, false);
+  EXPECT_EQ(json["accepted"], false);
+  EXPECT_EQ(json["error"]["code"], "privacy-refused");
+  EXPECT_NE(outcome.err.find(json["error"]["message"].get<std::string>()), std::string::npos);
+  ASSERT_EQ(json["nodes"].size(), 2u);  // up to the refused one
+  EXPECT_EQ(json["nodes"][0]["verdict"], "per example");
+  EXPECT_EQ(json["nodes"][0]["accepted"], true);
+  EXPECT_EQ(json["nodes"][1]["op"], "Softmax");
+  EXPECT_EQ(json["nodes"][1]["accepted"], false);
+  // A model that could not be read has no nodes, and a file that is not there is no model.
+  Write("text.onnx", CopyBytes(AsBytes("no model")));
+  const auto text = nlohmann::json::parse(Model({"check", Path("text.onnx"), "--json"}).out);
+  EXPECT_EQ(text["accepted"], false);
+  EXPECT_TRUE(text["nodes"].empty());
+  const auto none = nlohmann::json::parse(Model({"check", Path("none.onnx"), "--json"}).out);
+  EXPECT_EQ(none.size(), 1u) << none;
+}
+
 TEST_F(ModelTools, ShowListsParametersAndOperators) {
   WriteNormalising();
   const auto json = ModelJson({"show", Path("norm.onnx")});

@@ -51,6 +51,7 @@ class Attacker {
   void FromBatch();
   void AxesOfOne(const Value& v);
   void Window(const Value& v);
+  void Standardise(const Value& v);
 
   GraphWriter& w_;
   Random& random_;
@@ -352,9 +353,33 @@ void Attacker::Window(const Value& v) {
        to);
 }
 
+// Batch normalisation along axis 1, by numbers of the model's own or by ones that it computes.
+void Attacker::Standardise(const Value& v) {
+  if (v.sizes.size() < 2) return;
+  Sizes others;
+  for (std::size_t k = 0; k < v.sizes.size(); ++k) {
+    if (k != 1) others.push_back(static_cast<std::int64_t>(k));
+  }
+  std::int64_t channels = v.sizes[1];
+  if (HasBatch(channels)) channels /= kBatch;
+  const bool all = random_.Chance(60);
+  std::vector<std::string> inputs = {v.name};
+  while (inputs.size() < 5) {
+    if (all || random_.Chance(20)) {
+      const std::string of = random_.Pick<std::string>({"ReduceL2", "ReduceMean", "ReduceMax"});
+      inputs.push_back(w_.Reduce(inputs.size() == 4 ? "ReduceL2" : of, v.name, others, false));
+    } else {
+      std::vector<float> numbers(static_cast<std::size_t>(channels));
+      for (float& number : numbers) number = random_.Uniform(0.5F, 1);
+      inputs.push_back(w_.Constant({channels}, numbers));
+    }
+  }
+  Keep(w_.Node("BatchNormalization", inputs), v.sizes);
+}
+
 void Attacker::Step() {
   const Value v = Any();
-  switch (random_.Between(0, 15)) {
+  switch (random_.Between(0, 16)) {
     case 0:
     case 1:
     case 2:
@@ -381,6 +406,8 @@ void Attacker::Step() {
       return FromBatch();
     case 14:
       return AxesOfOne(v);
+    case 15:
+      return Standardise(v);
     default:
       return Window(v);
   }

@@ -11,7 +11,7 @@
 
 #include "tests/engine_check.h"
 #include "tests/independence.h"
-#include "trusted/dp/clip.h"
+#include "trusted/dp/clip_reference_for_test.h"
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/interpreter.h"
 #include "trusted/train/executor.h"
@@ -223,7 +223,7 @@ void ExpectExecutorAgrees(train::Executor& executor, const graph::Model& model,
   EXPECT_LE(LargestDifference(float_gradient, gradient), kGradientBound * Scale(gradient));
 }
 
-// The enclave's clipping of the executor's gradients against the sum of min(1, C / |g|) g over
+// The reference's clipping of the executor's gradients against the sum of min(1, C / |g|) g over
 // batches of one in double precision.
 void ExpectClippedSum(const std::vector<std::vector<float>>& float_gradients,
                       const std::vector<Numbers>& gradients) {
@@ -238,8 +238,8 @@ void ExpectClippedSum(const std::vector<std::vector<float>>& float_gradients,
   Numbers expected(size);
   std::vector<std::int64_t> contribution(size);
   for (std::size_t b = 0; b < gradients.size(); ++b) {
-    dp::ContributionOf(grid, float_gradients[b], contribution);
-    ASSERT_TRUE(grid.Allows(contribution));
+    dp::testing::ContributionOf(grid, float_gradients[b], contribution);
+    ASSERT_TRUE(dp::testing::Allows(grid, contribution));
     const double norm = Norm(gradients[b]);
     const double limit = grid.radius() * grid.granularity();
     for (std::size_t i = 0; i < size; ++i) {

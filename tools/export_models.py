@@ -10,9 +10,7 @@ and numpy (the files were written with PyTorch 2.8.0):
     python3 tools/export_models.py tests/exported [NAME ...]
 """
 
-import json
 import pathlib
-import struct
 import sys
 import warnings
 
@@ -21,6 +19,7 @@ import onnx
 import torch
 from export_networks import BATCH, networks
 from onnx import numpy_helper
+from safetensors_file import write_safetensors
 
 # The exporter (the TorchScript-based one, or the one based on torch.export) and the opset.
 VARIANTS = {"ts13": (False, 13), "ts17": (False, 17), "ex18": (True, 18), "ex20": (True, 20)}
@@ -35,19 +34,6 @@ KEPT = {
     "written-out": ("ts13", "ex20"), "signal": ("ts17",), "recommender": ("ts13", "ex18"),
     "llama": ("ts17", "ex18"),
 }
-
-
-def write_safetensors(path, tensors):
-    header, data = {}, b""
-    for name, array in tensors.items():
-        dtype = {"float32": "F32", "int64": "I64"}[str(array.dtype)]
-        raw = np.ascontiguousarray(array).tobytes()
-        header[name] = {"dtype": dtype, "shape": list(array.shape),
-                        "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 def settle(module):

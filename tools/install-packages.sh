@@ -2,13 +2,14 @@
 # Installs the Debian packages that a build needs and that are missing. Nothing comes from anywhere
 # else. Run twice, it does nothing the second time.
 #
-#   install-packages.sh [build|fuzz]...       "build" if nothing is named
+#   install-packages.sh [build|fuzz|bench]...       "build" if nothing is named
 set -eu
 
 build="g++ cmake ninja-build make ca-certificates jq
   libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libseccomp-dev
   libhwy-dev libcli11-dev nlohmann-json3-dev libgtest-dev libonnx-testdata"
 fuzz="clang-14 libclang-rt-14-dev"
+bench="python3 python3-dev python3-venv"
 
 wanted=""
 [ "$#" -gt 0 ] || set -- build
@@ -16,7 +17,8 @@ for group in "$@"; do
   case "$group" in
     build) wanted="$wanted $build" ;;
     fuzz) wanted="$wanted $fuzz" ;;
-    *) echo "install-packages.sh: no such group: $group (build, fuzz)" >&2; exit 2 ;;
+    bench) wanted="$wanted $bench" ;;
+    *) echo "install-packages.sh: no such group: $group (build, fuzz, bench)" >&2; exit 2 ;;
   esac
 done
 

@@ -76,6 +76,14 @@ def statistics():
     refuse("batch-norm-training-old-form", "statistics over the batch", "GroupNormalization",
            [attack("BatchNormalization", [X, "s", "b", "m", "v"], ["y", "m1", "v1", "m2", "v2"])],
            ones, (4, 3), opset=13)
+    # The examples as channels, normalised by their own statistics, but scaled by their place.
+    refuse("batch-norm-with-a-scale-by-place", "place in the batch", "transpose the example axis",
+           [step("Reshape", [X, "rows"], "r"),
+            step("ReduceMean", ["r"], "m", axes=[0, 2, 3], keepdims=0),
+            step("ReduceL2", ["r"], "v", axes=[0, 2, 3], keepdims=0),
+            attack("BatchNormalization", ["r", "s", "m", "m", "v"], "n"),
+            step("Reshape", ["n", "back"], "y")],
+           [ints("rows", [1, -1, 15, 1]), ints("back", [-1, 30]), floats("s", [1, 2])])
     for op in ("Max", "Min", "L1", "L2", "Prod", "LogSumExp", "SumSquare"):
         refuse(f"reduce-{op.lower()}-over-batch", "example axis", "reduce the other axes",
                [attack(f"Reduce{op}", [X], "y", axes=[0], keepdims=1)])
@@ -143,6 +151,20 @@ def reshaping():
     refuse("unfold-wrongly", "examples", keep,
            [step("Reshape", [X, "rows"], "r"), attack("Reshape", ["r", "to"], "y")],
            [ints("rows", [-1, 5]), ints("to", [-1, 35])])
+    # All examples in one row: written like that it is followed, and no row of features.
+    row = step("Reshape", [X, "to"], "row")
+    refuse("batch-in-one-row-multiplied", "sums over the example axis", "rows of the left operand",
+           [row, attack("MatMul", ["row", "w"], "y")],
+           [ints("to", [1, -1]), floats("w", np.ones((60, 2)))])
+    refuse("batch-in-one-row-normalised", "example axis", "feature axes",
+           [row, attack("LayerNormalization", ["row", "s"], "y")],
+           [ints("to", [1, -1]), floats("s", np.ones(1))])
+    refuse("batch-in-one-row-cut", "example axis", "feature axes",
+           [row, attack("Slice", ["row", "start", "end", "axis"], "y")],
+           [ints("to", [1, -1]), ints("start", [0]), ints("end", [30]), ints("axis", [1])])
+    refuse("batch-in-one-row-as-output", "along a later axis", "transpose it to the front", [row],
+           [ints("to", [1, -1])], output="row", error="unsupported",
+           where="the model's output 'row'")
     refuse("reshape-to-half-the-batch", "how many examples there are", "in shapes only",
            [*BATCH, attack("Div", ["b", "two"], "half"),
             step("Concat", ["half", "width"], "to", axis=0), step("Reshape", [X, "to"], "y")],

@@ -1,5 +1,9 @@
 #include "client/cli/app.h"
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +15,13 @@ namespace anchorhold::client {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr int kExitReaderGone = 128 + SIGPIPE;  // as a shell tells of a process that SIGPIPE ended
+
+// Whether standard output is a pipe whose reader has gone, as `head` does when it has seen enough.
+bool ReaderIsGone() {
+  pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
 
 }  // namespace
 
@@ -80,7 +91,9 @@ void App::Remark(const std::string& text) const {
 int App::Report(const Error& error) const {
   const std::string message = OneLine(error.message());
   if (json_) {
-    PrintJson({{"error", {{"code", ErrorCodeName(error.code())}, {"message", message}}}});
+    Json object = failure_details_;
+    object["error"] = {{"code", ErrorCodeName(error.code())}, {"message", message}};
+    PrintJson(object);
   }
   std::fprintf(stderr, "anchorhold: %s\n", message.c_str());
   return ExitStatus(error.code());
@@ -120,6 +133,7 @@ int App::Main(CLI::App& cli, int argc, char** argv) {
   const Status status = run_();
   if (!status.ok()) return Report(status.error());
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    if (ReaderIsGone()) return kExitReaderGone;
     return Report(Unavailable("standard output cannot be written; is the disk full?"));
   }
   return 0;

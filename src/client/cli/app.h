@@ -43,6 +43,8 @@ class App {
   void Print(const std::string& text) const;
   // A remark that must be seen under --json too: on standard error.
   void Remark(const std::string& text) const;
+  // What --json says of a failure besides its error: members of the object.
+  void set_failure_details(Json details) { failure_details_ = std::move(details); }
   // The stream for progress: standard output, or standard error under --json.
   FILE* progress_stream() const { return json_ ? stderr : stdout; }
 
@@ -54,6 +56,7 @@ class App {
   int ReportUsage(const CLI::App& cli, const CLI::ParseError& error, bool json) const;
 
   bool json_ = false;
+  Json failure_details_ = Json::object();
   std::string home_;
   ConnectOptions connect_;
   std::function<Status()> run_;

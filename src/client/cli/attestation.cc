@@ -38,6 +38,8 @@ Status RunPolicyNew(const App& app, const PolicyOptions& options) {
   for (const std::string& name : options.accept) {
     AH_ASSIGN_OR_RETURN(const auto platform, attest::ParsePlatform(name));
     policy.platforms.push_back(platform);
+    if (platform != attest::Platform::kSevSnp) continue;
+    policy.sev_snp.emplace().vmpl = 0;  // the rest as SnpPolicy has it: no debugging, no migration
   }
   for (const std::string& path : options.enclaves) {
     AH_ASSIGN_OR_RETURN(auto measurement, MeasureFile(path));
@@ -125,8 +127,8 @@ void AddPolicyCommand(App& app, CLI::App& cli) {
   command
       ->add_option("--accept", options->accept,
                    "Platform to accept. insecure-simulated protects against nobody who owns the "
-                   "machine; naming it is the consent to that. sev-snp and tdx can be named, but "
-                   "this version cannot verify their evidence yet. Repeatable.")
+                   "machine; naming it is the consent to that. sev-snp adds its rules to the "
+                   "policy, for you to complete. Repeatable.")
       ->type_name("PLATFORM")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->expected(1)

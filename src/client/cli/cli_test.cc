@@ -2,6 +2,7 @@
 // what needs no server.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -79,16 +80,14 @@ class CliTest : public testing::Test {
 };
 
 TEST_F(CliTest, HelpForEveryCommand) {
-  for (const char* command :
-       {"",           "up",           "down",           "status",          "keygen",
-        "key",        "measure",      "policy",         "policy new",      "attest",
-        "contract",   "contract new", "contract sign",  "contract verify", "contract show",
-        "data",       "data check",   "data put",       "data list",       "data show",
-        "model",      "model check",  "model evaluate", "model fix",       "model fit",
-        "model grad", "model run",    "model show",     "train",           "jobs",
-        "jobs list",  "jobs watch",   "receipt",        "receipt verify",  "receipt show",
-        "dp",         "dp epsilon",   "dp noise",       "version"}) {
-    const Outcome outcome = Run(std::string(command) + " --help");
+  std::istringstream commands(
+      ",up,down,status,version,keygen,key,measure,policy,policy new,attest,contract,contract new,"
+      "contract sign,contract verify,contract show,data,data check,data put,data list,data show,"
+      "model,model bench,model check,model evaluate,model fit,model fix,model grad,model plan,"
+      "model run,model show,train,jobs,jobs list,jobs watch,receipt,receipt verify,receipt show,"
+      "dp,dp epsilon,dp noise");
+  for (std::string command; std::getline(commands, command, ',');) {
+    const Outcome outcome = Run(command + " --help");
     EXPECT_EQ(outcome.status, 0) << command;
     EXPECT_EQ(outcome.err, "") << command;
     std::istringstream lines(outcome.out);
@@ -111,6 +110,25 @@ TEST_F(CliTest, UsageErrors) {
   ExpectError("up --state s", 2);
   ExpectError("up --state s --platform sgx-of-the-future", 2);
   EXPECT_FALSE(PathExists(folder_ / "s"));
+}
+
+TEST_F(CliTest, OutputThatCannotBeWritten) {
+  const Outcome full = Run("version >/dev/full");
+  EXPECT_EQ(full.status, 1);
+  EXPECT_NE(full.err.find("disk full"), std::string::npos) << full.err;
+  // A reader that has seen enough is told nothing.
+  constexpr int kOut = 9;
+  int ends[2] = {};
+  ASSERT_EQ(pipe(ends), 0);
+  close(ends[0]);
+  ASSERT_EQ(dup2(ends[1], kOut), kOut);
+  close(ends[1]);
+  for (const char* command : {"version", "version --json"}) {
+    const Outcome gone = Run(std::string(command) + " >&9");
+    EXPECT_EQ(gone.status, 141) << command;
+    EXPECT_EQ(gone.err, "");
+  }
+  close(kOut);
 }
 
 TEST_F(CliTest, DpEpsilonAndNoiseAgree) {

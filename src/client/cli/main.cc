@@ -5,7 +5,8 @@
 #include "client/cli/render.h"
 
 int main(int argc, char** argv) {
-  // A pager that closes early, or a server that hangs up, is an error to report, not a signal.
+  // A server that hangs up is an error to report, and a pager that closes early ends no command
+  // that still has something to write elsewhere: no signal for either.
   std::signal(SIGPIPE, SIG_IGN);
 
   CLI::App cli(
@@ -20,14 +21,16 @@ int main(int argc, char** argv) {
   cli.footer(
       "Exit status: 0 done; 1 something failed (network, disk, a bug): retrying may help;\n"
       "2 the command line or an input file must be corrected; 3 refused (permission, privacy,\n"
-      "attestation, integrity, rollback). Errors are one line on standard error, and with --json\n"
-      "also {\"error\": {\"code\": ..., \"message\": ...}} on standard output.\n"
+      "attestation, integrity, rollback); 141 the reader of standard output went away. Errors are\n"
+      "one line on standard error, and with --json also {\"error\": {\"code\": ..., \"message\":\n"
+      "...}} on standard output.\n"
       "'anchorhold COMMAND --help' tells about one command.");
 
   anchorhold::client::App app;
   AddServerCommands(app, cli);
   AddIdentityCommands(app, cli);
   AddAttestationCommands(app, cli);
+  AddEvidenceCommands(app, cli);
   AddContractCommands(app, cli);
   AddDataCommands(app, cli);
   AddModelCommands(app, cli);

@@ -36,7 +36,7 @@ Result<std::optional<wire::Schema>> SchemaToFit(const App& app, const CheckOptio
   return Found(std::move(schema));
 }
 
-Json CheckJson(const graph::CheckReport& report) {
+Json NodesJson(const graph::CheckReport& report) {
   Json nodes = Json::array();
   for (const auto& node : report.nodes) {
     nodes.push_back({{"node", node.node},
@@ -58,25 +58,41 @@ std::string CheckText(const graph::CheckReport& report) {
   return table.Text();
 }
 
-Status RunCheck(const App& app, const CheckOptions& options) {
+// What --json says of a model that has been checked, with or without an error beside it. Null: not
+// known, or not asked for.
+struct CheckSummary {
+  bool accepted = false;
+  Json parameters = nullptr;
+  Json fits_schema = nullptr;
+};
+
+Json CheckJson(const CheckSummary& summary, ByteSpan onnx, const graph::CheckReport& report) {
+  return {{"accepted", summary.accepted},
+          {"parameters", summary.parameters},
+          {"fits_schema", summary.fits_schema},
+          {"model_sha256", crypto::Sha256(onnx).hex()},
+          {"nodes", NodesJson(report)}};
+}
+
+Status RunCheck(App& app, const CheckOptions& options) {
   AH_ASSIGN_OR_RETURN(const graph::ImportOptions import, options.dims.Read());
   AH_ASSIGN_OR_RETURN(const Bytes onnx, ReadWholeFile(options.model, limits::kModelBytesMax));
   const graph::CheckReport report = graph::CheckOnnx(onnx, import);
+  CheckSummary summary;
+  app.set_failure_details(CheckJson(summary, onnx, report));
   if (!report.nodes.empty()) app.Print(CheckText(report));
   if (!report.status.ok()) return report.status.error().At(options.model);
   AH_ASSIGN_OR_RETURN(const graph::Model model, graph::ImportOnnx(onnx, import));
+  summary = {true, model.parameter_count(), nullptr};
+  app.set_failure_details(CheckJson(summary, onnx, report));
   AH_ASSIGN_OR_RETURN(const auto schema, SchemaToFit(app, options));
   if (schema.has_value()) {
     const Status fits = CheckFitsSchema(model, *schema);
+    summary.fits_schema = fits.ok();
+    app.set_failure_details(CheckJson(summary, onnx, report));
     if (!fits.ok()) return fits.error().At(options.model);
   }
-  if (app.json()) {
-    app.PrintJson({{"accepted", true},
-                   {"parameters", model.parameter_count()},
-                   {"fits_schema", schema.has_value() ? Json(true) : Json(nullptr)},
-                   {"model_sha256", crypto::Sha256(onnx).hex()},
-                   {"nodes", CheckJson(report)}});
-  }
+  if (app.json()) app.PrintJson(CheckJson(summary, onnx, report));
   app.Print("ok: no node mixes examples; " + std::to_string(model.parameter_count()) +
             " parameters" + (schema.has_value() ? "; the shapes fit the schema" : "") + "\n");
   return Ok();
@@ -114,6 +130,8 @@ void AddModelCommands(App& app, CLI::App& cli) {
   AddShowCommand(app, *model);
   AddRunCommand(app, *model);
   AddGradCommand(app, *model);
+  AddPlanCommand(app, *model);
+  AddBenchCommand(app, *model);
   AddEvaluateCommand(app, *model);
   AddFitCommand(app, *model);
 }

@@ -34,9 +34,11 @@ struct GradOptions {
   std::string weights;
   LossFlags loss;
   std::string max_grad_norm;
+  std::string clipping;
   std::vector<std::string> freeze;
   std::string out;
   DimOptions dims;
+  ThreadsOption threads;
 };
 
 Result<NamedArrays> ReadInputs(const std::vector<std::string>& options) {
@@ -148,7 +150,6 @@ NormSummary Summarise(std::vector<float> norms) {
 void PresentGradients(const App& app, const GradOptions& options, const graph::Model& model,
                       const GradientSums& sums) {
   const NormSummary norms = Summarise(sums.norms);
-  const bool clips = !options.max_grad_norm.empty();
   if (app.json()) {
     app.PrintJson({{"gradients", options.out},
                    {"rows", sums.rows},
@@ -159,7 +160,8 @@ void PresentGradients(const App& app, const GradOptions& options, const graph::M
                      {"median", norms.median},
                      {"mean", norms.mean},
                      {"max", norms.largest}}},
-                   {"clipped", clips ? Json(sums.clipped) : Json(nullptr)}});
+                   {"clipping", sums.clipping.empty() ? Json(nullptr) : Json(sums.clipping)},
+                   {"clipped", sums.clipped ? Json(*sums.clipped) : Json(nullptr)}});
     return;
   }
   std::vector<std::pair<std::string, std::string>> facts = {
@@ -168,18 +170,34 @@ void PresentGradients(const App& app, const GradOptions& options, const graph::M
       {"gradient norms", "smallest " + ShortNumber(norms.smallest) + ", median " +
                              ShortNumber(norms.median) + ", mean " + ShortNumber(norms.mean) +
                              ", largest " + ShortNumber(norms.largest)}};
-  if (clips) facts.emplace_back("clipped", std::to_string(sums.clipped) + " rows");
+  if (!sums.clipping.empty()) facts.emplace_back("clipping", sums.clipping);
+  if (sums.clipped) facts.emplace_back("clipped", std::to_string(*sums.clipped) + " rows");
   app.Print(FactLines(facts) + "Wrote " + options.out + ": the gradient of " +
             std::to_string(model.parameter_count()) +
             " parameters, summed over the rows WITHOUT noise: it is not private.\n");
 }
 
+Result<GradientOptions> ReadGradientOptions(const GradOptions& options) {
+  GradientOptions how;
+  if (!options.max_grad_norm.empty()) {
+    AH_ASSIGN_OR_RETURN(how.max_grad_norm, ParsePositive("--max-grad-norm", options.max_grad_norm));
+  }
+  if (!options.clipping.empty()) {
+    const auto clipping = train::ParseClipping(options.clipping);
+    if (!clipping.ok()) return clipping.error().At("--clipping");
+    if (!how.max_grad_norm) {
+      return InvalidInput("says how to clip, and --max-grad-norm is missing, which says to what")
+          .At("--clipping");
+    }
+    how.clipping = *clipping;
+  }
+  AH_ASSIGN_OR_RETURN(how.pool, options.threads.MakePool());
+  return how;
+}
+
 Status RunGrad(const App& app, const GradOptions& options) {
   AH_ASSIGN_OR_RETURN(const train::LossOptions loss, options.loss.Read());
-  std::optional<double> max_grad_norm;
-  if (!options.max_grad_norm.empty()) {
-    AH_ASSIGN_OR_RETURN(max_grad_norm, ParsePositive("--max-grad-norm", options.max_grad_norm));
-  }
+  AH_ASSIGN_OR_RETURN(GradientOptions how, ReadGradientOptions(options));
   AH_ASSIGN_OR_RETURN(const graph::Model model, ReadModel(options));
   AH_ASSIGN_OR_RETURN(const std::vector<float> parameters, StartFrom(model));
   AH_ASSIGN_OR_RETURN(const NamedArrays inputs, ReadInputs(options.inputs));
@@ -187,7 +205,7 @@ Status RunGrad(const App& app, const GradOptions& options) {
   AH_ASSIGN_OR_RETURN(const train::ExampleSet examples,
                       AsExamples(model, loss.kind, inputs, target));
   AH_ASSIGN_OR_RETURN(const GradientSums sums,
-                      SumGradients(model, loss, examples, parameters, max_grad_norm));
+                      SumGradients(model, loss, examples, parameters, how));
   AH_ASSIGN_OR_RETURN(const Bytes file, SerializeGradients(model, sums));
   AH_RETURN_IF_ERROR(WriteWholeFile(options.out, file, IfExists::kReplace));
   PresentGradients(app, options, model, sums);
@@ -245,6 +263,7 @@ void AddGradCommand(App& app, CLI::App& model) {
   grad->add_option("--max-grad-norm", options->max_grad_norm,
                    "Clip each example's gradient to this norm. Default: no clipping.")
       ->type_name("C");
+  AddClippingOption(grad, options->clipping);
   grad->add_option("--freeze", options->freeze,
                    "Parameters that are not trained, by name; * and ? stand for others. "
                    "Repeatable.")
@@ -255,6 +274,7 @@ void AddGradCommand(App& app, CLI::App& model) {
            "Where to write, safetensors: the sum for each parameter, and per_example_norms. A file "
            "that is there is replaced.");
   options->dims.AddTo(grad);
+  options->threads.AddTo(grad);
   app.AddJsonOption(grad);
 }
 

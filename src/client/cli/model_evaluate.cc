@@ -24,6 +24,7 @@ struct EvaluateOptions {
   std::string csv;
   std::string schema;
   LossFlags loss;
+  ThreadsOption threads;
 };
 
 Json Optional(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
@@ -120,7 +121,9 @@ Status RunEvaluate(const App& app, const EvaluateOptions& options) {
   AH_ASSIGN_OR_RETURN(const SchemaFile schema, ReadSchemaFile(options.schema));
   AH_ASSIGN_OR_RETURN(const Table table, ReadTableFile(options.csv, schema.schema));
   AH_RETURN_IF_ERROR(train::CheckFits(model.model, loss, table.examples));
-  AH_ASSIGN_OR_RETURN(auto engine, train::TrainingEngine::Create(model.model, loss, {}, nullptr));
+  AH_ASSIGN_OR_RETURN(auto pool, options.threads.MakePool());
+  AH_ASSIGN_OR_RETURN(auto engine,
+                      train::TrainingEngine::Create(model.model, loss, {}, std::move(pool)));
   const train::Evaluation result = train::Evaluate(engine, loss, *parameters, table.examples);
   if (app.json()) app.PrintJson(EvaluationJson(result, schema.schema, frozen));
   app.Print(EvaluationText(result, schema.schema, frozen));
@@ -145,6 +148,7 @@ void AddEvaluateCommand(App& app, CLI::App& model) {
   Required(evaluate, "--csv", options->csv, "FILE", "The table.");
   Required(evaluate, "--schema", options->schema, "FILE", "The table's schema.");
   options->loss.AddTo(evaluate);
+  options->threads.AddTo(evaluate);
   app.AddJsonOption(evaluate);
 }
 

@@ -22,6 +22,7 @@ struct FitOptions {
   std::string schema;
   LossFlags loss;
   OptimizerOptions optimizer;
+  ThreadsOption threads;
   std::string steps = "500";
   std::string batch_size = "0";
   std::string seed = "1";
@@ -51,6 +52,7 @@ Result<FitPlan> ReadFitPlan(const FitOptions& options) {
   AH_ASSIGN_OR_RETURN(plan.steps, ParseSteps("--steps", options.steps));
   AH_ASSIGN_OR_RETURN(plan.config.schedule, options.optimizer.ReadSchedule(
                                                 plan.config.optimizer.learning_rate, plan.steps));
+  AH_ASSIGN_OR_RETURN(plan.config.pool, options.threads.MakePool());
   const auto batch_size = ParseCount(options.batch_size);
   if (!batch_size.ok()) return batch_size.error().At("--batch-size");
   plan.batch_size = *batch_size;
@@ -181,6 +183,7 @@ void AddFitCommand(App& app, CLI::App& model) {
                   "Seed of the parameters for which the model's file has no numbers. "
                   "Default: 1, as in the enclave.")
       ->type_name("N");
+  options->threads.AddTo(fit);
   fit->add_flag("--insecure-no-privacy", options->insecure_no_privacy,
                 "The consent to no privacy at all; required.");
   Required(fit, "--out", options->out, "FILE", "Where to write the weights, safetensors.");

@@ -1,13 +1,49 @@
 #include "client/cli/model_options.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "client/core/number.h"
 #include "shared/base/limits.h"
 
 namespace anchorhold::client {
+namespace {
+
+constexpr std::uint64_t kThreadsMax = 1024;
+
+}  // namespace
 
 CLI::Option* Required(CLI::App* command, const char* name, std::string& value, const char* type,
                       const char* help) {
   return command->add_option(name, value, help)->type_name(type)->required();
+}
+
+void AddClippingOption(CLI::App* command, std::string& clipping) {
+  command
+      ->add_option("--clipping", clipping,
+                   "How a row's gradient g is clipped to the norm C: flat takes min(1, C/|g|) of "
+                   "it; per-layer does so for each of the L parameters by itself, with C/sqrt(L); "
+                   "automatic takes C/(|g| + 0.01). All cost the same privacy. Default: flat.")
+      ->type_name("KIND");
+}
+
+void ThreadsOption::AddTo(CLI::App* command) {
+  command
+      ->add_option("--threads", threads_,
+                   "Threads to work on; results are the same for any number. Default: one for each "
+                   "processor.")
+      ->type_name("N");
+}
+
+Result<std::shared_ptr<engine::ThreadPool>> ThreadsOption::MakePool() const {
+  std::uint64_t threads = std::max(std::thread::hardware_concurrency(), 1U);
+  if (!threads_.empty()) {
+    AH_ASSIGN_OR_RETURN(threads, ParsePositiveCount("--threads", threads_));
+    if (threads > kThreadsMax) {
+      return LimitExceeded("--threads: at most " + std::to_string(kThreadsMax) + " is accepted");
+    }
+  }
+  return std::make_shared<engine::ThreadPool>(static_cast<std::size_t>(threads));
 }
 
 Result<std::pair<std::string, std::string>> ParseNamed(const std::string& option,

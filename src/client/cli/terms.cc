@@ -77,6 +77,10 @@ void AddDetailFacts(const proto::OptimizerOptions& optimizer,
   if (!loss_text.empty()) facts.emplace_back("loss", loss_text);
 }
 
+void AddClippingFact(const std::string& clipping, Facts& facts) {
+  if (!clipping.empty() && clipping != "flat") facts.emplace_back("clipping", OneLine(clipping));
+}
+
 void AddFrozenFact(const std::vector<std::string>& patterns, Facts& facts) {
   if (patterns.empty()) return;
   std::vector<std::string> safe;
@@ -112,6 +116,7 @@ Json TermsJson(const proto::TrainingTerms& terms) {
                {"learning_rate", terms.learning_rate()},
                {"momentum", terms.momentum()},
                {"max_grad_norm", terms.max_grad_norm()},
+               {"clipping", terms.clipping().empty() ? "flat" : terms.clipping()},
                {"sampling_probability", terms.sampling_probability()},
                {"noise_multiplier", terms.noise_multiplier()},
                {"steps", terms.steps()},

@@ -16,10 +16,13 @@ namespace anchorhold::client {
 
 using Facts = std::vector<std::pair<std::string, std::string>>;
 
-// "optimizer", "schedule", "loss" and "frozen", as far as they say more than the defaults.
+// "optimizer", "schedule", "loss", "clipping" and "frozen", as far as they say more than the
+// defaults.
 void AddDetailFacts(const wire::proto::OptimizerOptions& optimizer,
                     const wire::proto::LearningRateSchedule& schedule,
                     const wire::proto::LossOptions& loss, Facts& facts);
+// "per-layer" or "automatic"; empty, which is flat, says nothing.
+void AddClippingFact(const std::string& clipping, Facts& facts);
 void AddFrozenFact(const std::vector<std::string>& patterns, Facts& facts);
 
 // The same for programs, with all numbers: "optimizer_options", "lr_schedule", "loss_options".
@@ -37,6 +40,7 @@ Facts TermsFacts(const Terms& terms) {
                                std::to_string(terms.steps()) + " steps at sampling probability " +
                                ShortNumber(terms.sampling_probability())}};
   AddDetailFacts(terms.optimizer_options(), terms.schedule(), terms.loss_options(), facts);
+  AddClippingFact(terms.clipping(), facts);
   AddFrozenFact({terms.frozen().begin(), terms.frozen().end()}, facts);
   return facts;
 }

@@ -3,6 +3,7 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/loss_flags.h"
+#include "client/cli/model_options.h"
 #include "client/cli/optimizer_options.h"
 #include "client/cli/outcome.h"
 #include "client/cli/terms.h"
@@ -24,6 +25,7 @@ struct TrainOptions {
   std::string sampling_probability = "0.25";
   std::string steps = "40";
   std::string max_grad_norm = "1";
+  std::string clipping = "flat";
   OutcomeFolder out;
   bool force = false;
 };
@@ -42,6 +44,9 @@ Result<wire::proto::TrainingOptions> ReadOptions(const TrainOptions& options) {
   AH_ASSIGN_OR_RETURN(const double norm, ParsePositive("--max-grad-norm", options.max_grad_norm));
   AH_ASSIGN_OR_RETURN(config.schedule,
                       options.optimizer.ReadSchedule(config.optimizer.learning_rate, steps));
+  const auto clipping = train::ParseClipping(options.clipping);
+  if (!clipping.ok()) return clipping.error().At("--clipping");
+  config.clipping = *clipping;
   WriteConfig(config, out);
   for (const std::string& pattern : options.optimizer.freeze) out.add_frozen(pattern);
   out.set_epsilon(epsilon.value());
@@ -101,6 +106,7 @@ void AddTermsOptions(CLI::App* command, TrainOptions& options) {
       "Training steps; 1 to 10000000. More steps ask for more noise in each. Default: 40.");
   add("--max-grad-norm", options.max_grad_norm, "C",
       "Clipping norm: the largest L2 norm of one row's gradient; above 0. Default: 1.");
+  AddClippingOption(command, options.clipping);
 }
 
 }  // namespace

@@ -12,14 +12,6 @@ constexpr std::size_t kSeedBytes = 32;
 constexpr std::size_t kKeyFileBytes = kKeyHeader.size() + 2 * kSeedBytes + 1;
 constexpr std::size_t kServerBytesMax = 512;
 
-// -1 for what is no hexadecimal digit. Not FromHex: that would leave the seed in memory of its own.
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 Result<crypto::Ed25519PrivateKey> ParseKeyFile(ByteSpan text) {
@@ -33,6 +25,7 @@ Result<crypto::Ed25519PrivateKey> ParseKeyFile(ByteSpan text) {
   }
   const std::string_view hex = view.substr(kKeyHeader.size(), 2 * kSeedBytes);
   crypto::SecretBytes seed(kSeedBytes);
+  // Not FromHex: that would leave the seed in memory of its own.
   for (std::size_t i = 0; i < kSeedBytes; ++i) {
     const int high = HexDigit(hex[2 * i]);
     const int low = HexDigit(hex[2 * i + 1]);

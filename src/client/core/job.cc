@@ -83,7 +83,7 @@ Status CheckTerms(const JobReleased& released, const TrainingRequest& request) {
       terms.max_grad_norm() != asked.max_grad_norm() ||
       terms.sampling_probability() != asked.sampling_probability() ||
       terms.steps() != asked.steps() || terms.delta() != asked.delta() ||
-      !SameDetails(terms, asked)) {
+      terms.clipping() != asked.clipping() || !SameDetails(terms, asked)) {
     return Differs("other training options");
   }
   // Written so that a NaN fails too. The receipt's own word is not taken: noise and steps must cost

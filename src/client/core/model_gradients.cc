@@ -116,19 +116,24 @@ graph::Model WithParameters(const graph::Model& model, std::span<const float> pa
 Result<GradientSums> SumGradients(const graph::Model& model, const train::LossOptions& loss,
                                   const train::ExampleSet& examples,
                                   const std::vector<float>& parameters,
-                                  std::optional<double> max_grad_norm) {
+                                  const GradientOptions& how) {
   AH_RETURN_IF_ERROR(train::CheckFits(model, loss, examples));
   engine::EngineOptions options;
   options.mode = engine::Mode::kPrivateTraining;
   options.batch = examples.rows;
-  AH_ASSIGN_OR_RETURN(auto engine, train::TrainingEngine::Create(model, loss, options, nullptr));
+  AH_ASSIGN_OR_RETURN(auto engine, train::TrainingEngine::Create(model, loss, options, how.pool));
   GradientSums result;
   result.rows = examples.rows;
   result.sums.resize(parameters.size());
   std::vector<float> losses(examples.rows);
   std::vector<double> squares(examples.rows);
   engine::Clipping clipping;
-  clipping.bound = max_grad_norm.value_or(std::numeric_limits<double>::max());
+  clipping.bound = how.max_grad_norm.value_or(std::numeric_limits<double>::max());
+  if (how.max_grad_norm) {
+    clipping.kind = train::KindOf(how.clipping);
+    result.clipping = train::ClippingName(how.clipping);
+    if (how.clipping == train::Clipping::kFlat) result.clipped = 0;
+  }
   engine::SumTarget target;
   target.reals = result.sums.data();
   engine::StepResults results;
@@ -143,7 +148,7 @@ Result<GradientSums> SumGradients(const graph::Model& model, const train::LossOp
     }
     result.mean_loss += losses[row];
     result.norms.push_back(static_cast<float>(norm));
-    result.clipped += max_grad_norm.has_value() && norm > *max_grad_norm ? 1 : 0;
+    if (result.clipped && norm > *how.max_grad_norm) ++*result.clipped;
   }
   result.mean_loss /= static_cast<double>(examples.rows);
   return result;

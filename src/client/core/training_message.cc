@@ -136,6 +136,9 @@ void WriteConfig(const train::TrainerConfig& config, proto::TrainingOptions& opt
   schedule.set_gamma(config.schedule.gamma);
   schedule.set_minimum(config.schedule.minimum);
   schedule.set_warmup(config.schedule.warmup);
+  if (config.clipping != train::Clipping::kFlat) {
+    options.set_clipping(std::string(train::ClippingName(config.clipping)));
+  }
   const train::LossOptions& from = config.loss;
   if (from == train::LossOptions(from.kind) && from.kind != train::Loss::kHuber) return;
   proto::LossOptions& loss = *options.mutable_loss_options();

@@ -34,8 +34,8 @@ std::string ScheduleText(const wire::proto::LearningRateSchedule& schedule);
 // more than train::kLossWeightsMax.
 Result<std::vector<double>> ParseNumbers(std::string_view text);
 
-// Loss, optimizer and schedule as the enclave expects them: what belongs to another loss,
-// optimizer or schedule stays unset. Precondition: the configuration is valid.
+// Loss, optimizer, schedule and clipping as the enclave expects them: what belongs to another loss,
+// optimizer or schedule stays unset, and so does flat clipping. Precondition: the configuration is valid.
 void WriteConfig(const train::TrainerConfig& config, wire::proto::TrainingOptions& options);
 
 }  // namespace anchorhold::client

@@ -2,31 +2,13 @@
 
 #include <algorithm>
 
+#include "shared/attest/contract_check.h"
 #include "shared/base/limits.h"
 
 namespace anchorhold::client {
 namespace {
 
 using wire::proto::Request;
-
-// The owner's contract and the owner's policy may differ; the data goes only where both agree.
-Status CheckEnclaveIsNamed(const wire::Contract& contract,
-                           const attest::AttestationResult& attestation) {
-  const std::string platform(attest::PlatformName(attestation.platform()));
-  const auto& platforms = contract.platforms;
-  if (std::find(platforms.begin(), platforms.end(), platform) == platforms.end()) {
-    return AttestationRefused("the contract does not allow the platform '" + platform +
-                              "' on which this enclave runs; change the contract or the server");
-  }
-  const auto& measurements = contract.measurements;
-  if (std::find(measurements.begin(), measurements.end(), attestation.measurement()) ==
-      measurements.end()) {
-    return AttestationRefused("the contract does not name this enclave's measurement " +
-                              ToHex(attestation.measurement()) +
-                              "; change the contract or the server");
-  }
-  return Ok();
-}
 
 Status SendBytes(Session& session, ByteSpan bytes) {
   while (!bytes.empty()) {
@@ -96,7 +78,10 @@ Result<PreparedUpload> PrepareUpload(const std::string& csv_path, const std::str
 Result<StoredDataset> Upload(Session& session, const PreparedUpload& upload,
                              const UploadProgress& progress) {
   const wire::Contract& contract = upload.contract.file.contract;
-  AH_RETURN_IF_ERROR(CheckEnclaveIsNamed(contract, session.attestation()));
+  // The owner's contract and the owner's policy may differ; the data goes only where both agree.
+  const attest::AttestationResult& enclave = session.attestation();
+  AH_RETURN_IF_ERROR(
+      attest::CheckContractAllows(contract, enclave.platform(), enclave.measurement()));
   const Bytes plaintext = SerializeExamples(
       upload.table.examples,
       {{std::string(wire::kSealedForMetadataKey),

@@ -14,6 +14,16 @@ constexpr std::string_view kKeysMagic = "AHKEYS1\0"sv;
 constexpr std::string_view kKeysLabel = "anchorhold keys v1\0"sv;
 constexpr std::string_view kSessionLabel = "anchorhold session v1\0"sv;
 
+constexpr std::pair<Platform, std::string_view> kPlatforms[] = {
+    {Platform::kInsecureSimulated, "insecure-simulated"},
+    {Platform::kSevSnp, "sev-snp"},
+    {Platform::kTdx, "tdx"},
+    {Platform::kSgxDcap, "sgx-dcap"},
+    {Platform::kNitro, "nitro"},
+    {Platform::kTpm2, "tpm2"},
+    {Platform::kAzureVtpm, "azure-vtpm"},
+    {Platform::kNvidiaGpu, "nvidia-gpu"}};
+
 Status ExpectMagic(ByteReader& reader, std::string_view magic, const char* what) {
   AH_ASSIGN_OR_RETURN(const ByteSpan found, reader.ReadBytes(magic.size()));
   if (!BytesEqual(found, AsBytes(magic))) return InvalidInput(std::string("not ") + what);
@@ -57,24 +67,19 @@ ReportData HashToReportData(const ByteWriter& writer) {
 }  // namespace
 
 std::string_view PlatformName(Platform platform) {
-  switch (platform) {
-    case Platform::kInsecureSimulated:
-      return "insecure-simulated";
-    case Platform::kSevSnp:
-      return "sev-snp";
-    case Platform::kTdx:
-      return "tdx";
+  for (const auto& [known, name] : kPlatforms) {
+    if (known == platform) return name;
   }
   return "unknown";
 }
 
 Result<Platform> ParsePlatform(std::string_view name) {
-  for (const Platform platform :
-       {Platform::kInsecureSimulated, Platform::kSevSnp, Platform::kTdx}) {
-    if (name == PlatformName(platform)) return platform;
+  std::string names;
+  for (const auto& [platform, known] : kPlatforms) {
+    if (known == name) return platform;
+    names += (names.empty() ? "\"" : ", \"") + std::string(known) + "\"";
   }
-  return InvalidInput(
-      "no such platform; there are \"insecure-simulated\", \"sev-snp\" and \"tdx\"");
+  return InvalidInput("no such platform; there are " + names);
 }
 
 bool IsSupported(Platform platform) { return platform == Platform::kInsecureSimulated; }

@@ -11,16 +11,22 @@
 
 namespace anchorhold::attest {
 
+// What evidence comes from, and the name of its kind (kind.h).
 enum class Platform : std::uint8_t {
   kInsecureSimulated = 1,  // no hardware: protects against nobody who owns the machine
-  // A policy may name these already, to accept nothing less. This version has no Verifier and no
-  // Attester for them: their Evidence is refused, and an enclave cannot be started on them.
+  // Evidence of these is verified from files (kinds.h). This version has no Attester for them, so
+  // an enclave cannot be started on them, and none is accepted over the channel.
   kSevSnp = 2,
   kTdx = 3,
+  kSgxDcap = 4,
+  kNitro = 5,
+  kTpm2 = 6,
+  kAzureVtpm = 7,
+  kNvidiaGpu = 8,
 };
-std::string_view PlatformName(Platform platform);  // "insecure-simulated", "sev-snp", "tdx"
+std::string_view PlatformName(Platform platform);  // "insecure-simulated", "sev-snp", "tdx", ...
 Result<Platform> ParsePlatform(std::string_view name);
-// Whether this version can run on the platform and verify its Evidence.
+// Whether this version can run an enclave on the platform.
 bool IsSupported(Platform platform);
 
 // The 64 bytes that hardware copies into its evidence unread.

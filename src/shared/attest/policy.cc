@@ -1,4 +1,6 @@
 // Appraisal policies as TOML (verifier.h shows one).
+#include <algorithm>
+
 #include "shared/attest/verifier.h"
 #include "shared/base/limits.h"
 #include "shared/wire/toml.h"
@@ -63,6 +65,13 @@ Result<AppraisalPolicy> ReadPolicy(ByteSpan toml) {
   AH_ASSIGN_OR_RETURN(policy.platforms, ParseEach<ParsePlatform>(platforms, "platforms"));
   AH_ASSIGN_OR_RETURN(const auto hex, ReadNames(table, "measurements"));
   AH_ASSIGN_OR_RETURN(policy.measurements, ParseEach<ParseMeasurement>(hex, "measurements"));
+  const auto is_listed = [&](Platform platform) {
+    return std::find(policy.platforms.begin(), policy.platforms.end(), platform) !=
+           policy.platforms.end();
+  };
+  if (table.Has("sev-snp") || is_listed(Platform::kSevSnp)) {
+    AH_ASSIGN_OR_RETURN(policy.sev_snp, ReadSnpPolicy(table));
+  }
   AH_RETURN_IF_ERROR(table.ExpectNoOthers());
   return policy;
 }
@@ -86,7 +95,9 @@ std::string FormatPolicy(const AppraisalPolicy& policy) {
   for (const Measurement& measurement : policy.measurements) {
     out.append("  \"").append(ToHex(measurement)).append("\",\n");
   }
-  return out + "]\n";
+  out += "]\n";
+  if (policy.sev_snp.has_value()) out += FormatSnpPolicy(*policy.sev_snp);
+  return out;
 }
 
 }  // namespace anchorhold::attest

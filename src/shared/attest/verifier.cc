@@ -56,12 +56,20 @@ Result<AttestationResult> Appraise(UnixSeconds now, const UnverifiedEvidence& ev
   AH_RETURN_IF_ERROR(CheckReportData(claims->report_data, expected));
   AH_RETURN_IF_ERROR(CheckMeasurement(claims->measurement, policy));
 
-  AttestationResult result;
-  result.platform_ = evidence.platform;
-  result.measurement_ = claims->measurement;
-  result.appraised_at_ = now;
-  result.warnings_.emplace_back(kSimulatedWarning);
-  return result;
+  Appraiser appraiser(now);
+  for (const char* name : {"platform", "signature", "report data", "measurement"}) {
+    AH_RETURN_IF_ERROR(appraiser.Check(name, Ok()));
+  }
+  Findings findings;
+  findings.measurement = claims->measurement;
+  findings.report_data = CopyBytes(claims->report_data.span());
+  // There is no hardware that would keep the machine's owner out.
+  findings.trust = {.configuration = TrustTier::kContraindicated,
+                    .executables = TrustTier::kWarning,
+                    .hardware = TrustTier::kContraindicated,
+                    .runtime_opaque = TrustTier::kContraindicated};
+  findings.warnings.emplace_back(kSimulatedWarning);
+  return std::move(appraiser).Conclude(evidence.platform, std::move(findings));
 }
 
 }  // namespace anchorhold::attest

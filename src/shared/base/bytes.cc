@@ -3,20 +3,16 @@
 #include <algorithm>
 
 namespace anchorhold {
-namespace {
 
-// The digit's value, or -1.
+bool BytesEqual(ByteSpan a, ByteSpan b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end());
+}
+
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
-}
-
-}  // namespace
-
-bool BytesEqual(ByteSpan a, ByteSpan b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
 
 std::string ToHex(ByteSpan bytes) {

@@ -31,6 +31,8 @@ inline void AppendBytes(Bytes& to, ByteSpan from) { to.insert(to.end(), from.beg
 // Public data only: the time taken depends on where the first difference is.
 bool BytesEqual(ByteSpan a, ByteSpan b);
 
+// The value of a hexadecimal digit of either case; -1 for another character.
+int HexDigit(char c);
 // Lower-case hexadecimal, two digits a byte.
 std::string ToHex(ByteSpan bytes);
 // Accepts upper and lower case; an odd count or another character is an error.

@@ -26,6 +26,7 @@ inline constexpr std::size_t kSchemaBytesMax = 256 * kKiB;
 inline constexpr std::size_t kPolicyBytesMax = 64 * kKiB;
 inline constexpr std::size_t kReceiptBytesMax = 256 * kKiB;
 inline constexpr std::size_t kEvidenceBytesMax = 64 * kKiB;
+inline constexpr std::size_t kEvidenceFileBytesMax = 4 * kMiB;  // one file that a client verifies
 inline constexpr std::size_t kGrantsMax = 256;
 inline constexpr std::size_t kColumnsMax = 4096;
 inline constexpr std::size_t kClassesMax = 4096;
@@ -53,6 +54,7 @@ inline constexpr std::uint64_t kStepsMax = 10'000'000;
 inline constexpr std::uint64_t kPooledRowsMax = 1'000'000'000;  // public rows of all datasets
 inline constexpr std::size_t kQueuedJobsMax = 64;
 inline constexpr std::size_t kQueuedJobsPerKeyMax = 8;
+inline constexpr std::size_t kEnclaveThreadsMax = 64;  // that jobs work on
 
 // The ledger.
 inline constexpr std::size_t kLedgerEntryBytesMax = 1 * kMiB;

@@ -24,7 +24,7 @@ std::string Text(ByteSpan bytes) { return CopyText(bytes); }
 constexpr wire::ProtoShape kOptimizer{"vdddddvdd"};
 constexpr wire::ProtoShape kSchedule{"bvddv"};
 constexpr wire::ProtoShape kLoss{"bdvbd"};
-constexpr wire::ProtoShape kTerms{"bbdddddvddmmmb", {&kOptimizer, &kSchedule, &kLoss}};
+constexpr wire::ProtoShape kTerms{"bbdddddvddmmmbb", {&kOptimizer, &kSchedule, &kLoss}};
 constexpr wire::ProtoShape kCharge{"bbbbddd"};
 constexpr wire::ProtoShape kReleased{"vbbbbmmbb", {&kTerms, &kCharge}};
 // Entries of other kinds are refused in any case: their content stays closed.

@@ -4,24 +4,36 @@
 //
 //   grid           g = sigma C / S. In units of g, the clipping norm is S / sigma and the noise has
 //                  standard deviation S, whatever sigma and C are.
-//   contribution   v = round(min(1/g, R / |x|) x) of an example's gradient x, to the nearest whole
-//                  numbers, with R = S / sigma - sqrt(P) / 2: rounding moves each coordinate by at
-//                  most 1/2, so it lengthens a vector by at most sqrt(P) / 2. A gradient with an
-//                  entry that is infinite or NaN counts as zero.
-//   bound          |v|^2 <= (S / sigma)^2 is then tested in whole numbers, for every contribution;
-//                  one that failed would not be added. So the guarantee rests on integer arithmetic
-//                  alone; that the test never fails is the floating-point arithmetic's affair
-//                  (ContributionOf, clip.cc) and costs accuracy, not privacy, if it were wrong.
-//   sum            of the v, in 64 bits: exact, and the same in any order and on any number of
+//   contribution   v = round(s x) of an example's gradient x, to the nearest whole numbers, with a
+//                  factor s that makes |s x| <= R = S / sigma - sqrt(P) / 2: rounding moves each
+//                  coordinate by at most 1/2, so it lengthens a vector by at most sqrt(P) / 2. Flat
+//                  clipping takes s = min(1 / g, R / |x|); the other ways are in engine/engine.h,
+//                  and none makes s x longer. A gradient that is not finite counts as zero.
+//   bound          |v|^2 <= (S / sigma)^2 for every v that is added.
+//   sum            of the v, in whole numbers: exact, and the same in any order and on any number
+//   of
 //                  threads. |v_i| <= S / sigma <= 2^30, fewer than 2^32 contributions and noise
-//                  below 2^45 (discrete_gaussian.cc) stay below 2^63.
+//                  below 2^45 (discrete_gaussian.h) stay below 2^63.
 //   noise          one draw of N_Z(0, S^2) a coordinate, once per step.
 //   release        g (sum + noise) / (q n), n the public number of rows; never the realised batch.
 //
-// Why whole numbers: see discrete_gaussian.h for what goes wrong with floating point, and rdp.h for
-// why the accounting of the continuous Gaussian holds for this one.
+// Who does what. The grid, the noise and the release are here. Norms, factors and the addition are
+// the engine's (engine/gradient_sums.cc), whose kernels scale each example's gradient by its
+// factor, round it by itself to 32-bit whole numbers and add those (simd/gemm.h, simd/sums.h). Its
+// norms are floating-point numbers with a stated relative error, or, where they come from Gram
+// matrices, with one that cancellation can make larger; so the factor aims 2^-16 below R, and the
+// bound does not rest on it: the kernels also return |v|^2 of what they added, too low by a factor
+// of 1 - 2^-18 at most, and the engine allows for twice that. A contribution that may be too long
+// is taken back, exactly, for the same numbers give the same v, and is added shortened, or, if that
+// is still too long, left out. A wrong norm so costs accuracy and not privacy.
 //
-// Control flow and addresses do not depend on gradients, nor on an example's weight.
+// Why whole numbers: see discrete_gaussian.h for what goes wrong with floating point, and rdp.h for
+// why the accounting of the continuous Gaussian holds for this one. clip_reference_for_test.h has
+// the mechanism for one example at a time, in double precision and 64 bits, to hold the engine
+// against.
+//
+// Control flow and addresses do not depend on gradients, nor on whether an example counts, with the
+// exception that docs/side-channels.md names: a contribution that has to be mended.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +58,8 @@ class ClipGrid {
   double limit() const { return limit_; }              // S / sigma, the norm in grid units
   double radius() const { return radius_; }            // R, in grid units, rounded down
 
-  // Whether a vector of whole numbers is a contribution that the mechanism may add: its exact
-  // squared norm is at most (S / sigma)^2 (rounded down).
-  bool Allows(std::span<const std::int64_t> contribution) const;
+  // The largest |v|^2 that may be added: (S / sigma)^2, rounded down.
+  double squares_max() const { return squares_max_; }
 
  private:
   ClipGrid() = default;
@@ -57,12 +68,13 @@ class ClipGrid {
   double granularity_ = 0;
   double limit_ = 0;
   double radius_ = 0;
-  std::uint64_t norm_squared_max_ = 0;
+  double squares_max_ = 0;
 };
 
-// The sum of a step as the engine makes it: contributions are added in 32 bits, as many as fit there,
-// and moved to 64 bits where a batch has more. Whoever adds sees to it that no contribution is longer
-// than grid.limit(); there is no way to read the sum without noise but through the places to add to.
+// The sum of a step as the engine makes it: contributions are added in 32 bits, as many as fit
+// there, and moved to 64 bits where a batch has more. Whoever adds sees to it that no |v|^2 is
+// above grid.squares_max(); there is no way to read the sum without noise but through the places to
+// add to.
 class GridSum {
  public:
   explicit GridSum(const ClipGrid& grid);
@@ -78,8 +90,8 @@ class GridSum {
   std::int64_t* totals() { return uses_totals_ ? totals_.data() : nullptr; }
 
   // g (sum + noise) / expected_batch_size of the parameters from `begin` on, written over
-  // `gradient`; `scratch` has as many places. Every parameter is taken once a step. Threads may take
-  // different ranges at once, each with a random source of its own.
+  // `gradient`; `scratch` has as many places. Every parameter is taken once a step. Threads may
+  // take different ranges at once, each with a random source of its own.
   void TakeNoised(std::size_t begin, crypto::RandomSource& noise, double expected_batch_size,
                   std::span<std::int64_t> scratch, std::span<float> gradient) const;
 
@@ -89,35 +101,6 @@ class GridSum {
   bool uses_totals_ = false;
   std::vector<std::int32_t> sums_;
   std::vector<std::int64_t> totals_;
-};
-
-// v of the header comment, written over `contribution`. Sizes equal to grid.parameters() are
-// preconditions.
-void ContributionOf(const ClipGrid& grid, std::span<const float> gradient,
-                    std::span<std::int64_t> contribution);
-
-// The sum of one step. One instance a thread; Merge them before the noise.
-class ClippedSum {
- public:
-  explicit ClippedSum(const ClipGrid& grid);
-
-  // weight: 1 for an example of the batch, 0 for padding, which does the same work and adds
-  // nothing.
-  void Add(std::span<const float> gradient, std::uint64_t weight);
-
-  // Adds the other's contributions and empties it.
-  void Merge(ClippedSum& other);
-
-  // Adds the noise and writes g (sum + noise) / expected_batch_size over `gradient`; the sum is
-  // empty afterwards, ready for the next step. There is no way to read it without noise.
-  void TakeNoised(crypto::RandomSource& noise, double expected_batch_size,
-                  std::span<float> gradient);
-
- private:
-  ClipGrid grid_;
-  std::uint64_t count_ = 0;  // examples added, padding among them
-  std::vector<std::int64_t> sum_;
-  std::vector<std::int64_t> scratch_;
 };
 
 }  // namespace anchorhold::dp

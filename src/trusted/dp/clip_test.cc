@@ -1,3 +1,5 @@
+// The grid, and the reference that the engine is held against: that no contribution is longer than
+// the grid allows, and that nearly all of the clipping norm is used.
 #include "trusted/dp/clip.h"
 
 #include <gtest/gtest.h>
@@ -7,11 +9,15 @@
 #include <limits>
 #include <random>
 
-#include "trusted/dp/discrete_gaussian.h"
+#include "trusted/dp/clip_reference_for_test.h"
 #include "trusted/dp/mechanism.h"
 
 namespace anchorhold::dp {
 namespace {
+
+using testing::Allows;
+using testing::ClippedSum;
+using testing::ContributionOf;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
@@ -80,7 +86,7 @@ TEST(ContributionOf, NeverExceedsTheBound) {
         for (const Gradient& gradient : AdversarialGradients(size)) {
           const auto v = Contribution(grid, gradient);
           ASSERT_LE(NormSquared(v), Bound(sigma));
-          ASSERT_TRUE(grid.Allows(v));
+          ASSERT_TRUE(Allows(grid, v));
         }
       }
     }
@@ -95,7 +101,7 @@ TEST(ContributionOf, RoundingAwayFromZeroStaysWithinTheBound) {
     const auto entry = static_cast<float>(halves * grid.granularity());
     const auto v = Contribution(grid, Gradient(kSize, entry));
     ASSERT_LE(NormSquared(v), Bound(512));
-    ASSERT_TRUE(grid.Allows(v));
+    ASSERT_TRUE(Allows(grid, v));
   }
 }
 
@@ -132,16 +138,28 @@ TEST(ContributionOf, NonFiniteGradientsCountAsZero) {
   }
 }
 
-TEST(ClipGrid, AllowsIsExactAtTheBoundary) {
-  const ClipGrid grid = Grid(4, 1, 3);  // S / sigma = 2^22; norm_squared_max = 2^44 (1 - 2^-48)
+TEST(Reference, AllowsIsExactAtTheBoundary) {
+  const ClipGrid grid = Grid(4, 1, 3);  // S / sigma = 2^22; the squares' bound is 2^44 (1 - 2^-48)
   const std::int64_t limit = std::int64_t{1} << 22;
-  EXPECT_TRUE(grid.Allows(std::vector<std::int64_t>{limit - 1, 0, 0}));
-  EXPECT_FALSE(grid.Allows(std::vector<std::int64_t>{limit + 1, 0, 0}));
-  EXPECT_FALSE(grid.Allows(std::vector<std::int64_t>{limit, 1, 0}));
-  EXPECT_FALSE(grid.Allows(std::vector<std::int64_t>{0, -limit, -limit}));
+  EXPECT_TRUE(Allows(grid, std::vector<std::int64_t>{limit - 1, 0, 0}));
+  EXPECT_FALSE(Allows(grid, std::vector<std::int64_t>{limit + 1, 0, 0}));
+  EXPECT_FALSE(Allows(grid, std::vector<std::int64_t>{limit, 1, 0}));
+  EXPECT_FALSE(Allows(grid, std::vector<std::int64_t>{0, -limit, -limit}));
   const std::int64_t lowest = std::numeric_limits<std::int64_t>::min();
-  EXPECT_FALSE(grid.Allows(std::vector<std::int64_t>{lowest, 0, 0}));
-  EXPECT_FALSE(grid.Allows(std::vector<std::int64_t>{0, -(lowest + 1), 0}));
+  EXPECT_FALSE(Allows(grid, std::vector<std::int64_t>{lowest, 0, 0}));
+  EXPECT_FALSE(Allows(grid, std::vector<std::int64_t>{0, -(lowest + 1), 0}));
+}
+
+TEST(ClipGrid, BoundsTheSquareFromBelow) {
+  for (const double sigma : {0x1p-6, 0.7, 1.0, 4.0, 1024.0}) {
+    const ClipGrid grid = Grid(sigma, 0.3, 100);
+    const double limit = static_cast<double>(kNoiseScale) / sigma;
+    EXPECT_EQ(grid.limit(), limit);
+    EXPECT_LE(grid.squares_max(), limit * limit);
+    EXPECT_GE(grid.squares_max(), limit * limit * (1 - 0x1p-40));
+    EXPECT_LE(grid.radius() + 5, limit);  // sqrt(100) / 2
+    EXPECT_GE(grid.radius() + 5, limit * (1 - 0x1p-36));
+  }
 }
 
 TEST(ClipGrid, RefusesWhatTheGridCannotHold) {
@@ -162,27 +180,6 @@ TEST(ClipGrid, RefusesWhatTheGridCannotHold) {
   EXPECT_TRUE(ClipGrid::Create(NoiseMultiplier(1024), MaxGradNorm(1), 16380UL * 16380UL).ok());
 }
 
-// The noise that a seed gives, to look at the sum behind it.
-std::vector<std::int64_t> NoiseOf(std::uint64_t seed, std::size_t size) {
-  crypto::InsecureSeededRandom random(seed);
-  std::vector<std::int64_t> noise(size);
-  SampleDiscreteGaussian(kNoiseScaleLog2, random, noise);
-  return noise;
-}
-
-// The released gradient less its noise, in units of the gradient.
-std::vector<double> Denoised(ClippedSum& sum, const ClipGrid& grid) {
-  crypto::InsecureSeededRandom random(77);
-  Gradient out(grid.parameters());
-  sum.TakeNoised(random, 1.0, out);
-  const auto noise = NoiseOf(77, out.size());
-  std::vector<double> clean(out.size());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    clean[i] = out[i] - grid.granularity() * static_cast<double>(noise[i]);
-  }
-  return clean;
-}
-
 std::vector<Gradient> RandomGradients(std::size_t count, std::size_t size, float scale) {
   std::mt19937 generator(8);
   std::normal_distribution<float> normal(0, scale);
@@ -193,7 +190,7 @@ std::vector<Gradient> RandomGradients(std::size_t count, std::size_t size, float
   return out;
 }
 
-TEST(ClippedSum, EqualsANaiveDoubleLoop) {
+TEST(Reference, EqualsANaiveDoubleLoop) {
   constexpr std::size_t kSize = 37;
   const double norm = 0.8;
   const ClipGrid grid = Grid(1.3, norm, kSize);
@@ -211,99 +208,10 @@ TEST(ClippedSum, EqualsANaiveDoubleLoop) {
   }
   EXPECT_GT(clipped, 10);
   EXPECT_LT(clipped, 50);
-  const auto clean = Denoised(sum, grid);
-  for (std::size_t i = 0; i < kSize; ++i) EXPECT_NEAR(clean[i], naive[i], 2e-5);
-}
-
-Gradient Released(ClippedSum& sum, std::size_t size) {
-  crypto::InsecureSeededRandom random(5);
-  Gradient out(size);
-  sum.TakeNoised(random, 3.0, out);
-  return out;
-}
-
-TEST(ClippedSum, IsTheSameInAnyOrderAndSplit) {
-  constexpr std::size_t kSize = 9;
-  const ClipGrid grid = Grid(2, 1, kSize);
-  auto gradients = RandomGradients(40, kSize, 1.0F);
-  ClippedSum forward(grid);
-  for (const Gradient& gradient : gradients) forward.Add(gradient, 1);
-  ClippedSum first(grid);
-  ClippedSum second(grid);
-  std::reverse(gradients.begin(), gradients.end());
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    (i % 3 == 0 ? first : second).Add(gradients[i], 1);
-  }
-  first.Merge(second);
-  EXPECT_EQ(Released(forward, kSize), Released(first, kSize));
-  ClippedSum empty(grid);
-  EXPECT_EQ(Released(second, kSize), Released(empty, kSize));  // merged means emptied
-}
-
-TEST(ClippedSum, PaddingAndNonFiniteGradientsAddNothing) {
-  constexpr std::size_t kSize = 4;
-  const ClipGrid grid = Grid(2, 1, kSize);
-  const Gradient real{0.1F, 0.2F, -0.3F, 0.4F};
-  ClippedSum padded(grid);
-  padded.Add(real, 1);
-  padded.Add({{9, 9, 9, 9}}, 0);
-  padded.Add({{1, kNan, 1, 1}}, 1);
-  padded.Add({{1, kNan, 1, 1}}, 0);
-  ClippedSum plain(grid);
-  plain.Add(real, 1);
-  EXPECT_EQ(Released(padded, kSize), Released(plain, kSize));
-}
-
-// What one example adds depends on nothing but that example.
-TEST(ClippedSum, ExamplesAreIndependent) {
-  constexpr std::size_t kSize = 6;
-  const ClipGrid grid = Grid(2, 1, kSize);
-  const auto gradients = RandomGradients(10, kSize, 2.0F);
-  for (std::size_t j = 0; j < gradients.size(); ++j) {
-    const auto others = [&](const Gradient& jth) {
-      ClippedSum sum(grid);
-      for (std::size_t i = 0; i < gradients.size(); ++i) {
-        sum.Add(i == j ? jth : gradients[i], 1);
-      }
-      auto clean = Denoised(sum, grid);
-      const auto own = Contribution(grid, jth);
-      for (std::size_t i = 0; i < kSize; ++i) {
-        clean[i] -= grid.granularity() * static_cast<double>(own[i]);
-      }
-      return clean;
-    };
-    const auto before = others(gradients[j]);
-    const auto after = others({1e30F, -1, kDenormal, 0, 7, 3});
-    for (std::size_t i = 0; i < kSize; ++i) EXPECT_NEAR(before[i], after[i], 1e-5);
-  }
-}
-
-TEST(ClippedSum, AnEmptyStepIsNoiseAloneAndNoiseComesOnceAStep) {
-  constexpr std::size_t kSize = 3;
-  const ClipGrid grid = Grid(1.5, 2, kSize);
-  ClippedSum sum(grid);
-  crypto::InsecureSeededRandom random(13);
-  Gradient first(kSize);
-  sum.TakeNoised(random, 50, first);
-  const auto noise = NoiseOf(13, kSize);
+  sum.Add(Gradient(kSize, 9.0F), 0);
   for (std::size_t i = 0; i < kSize; ++i) {
-    EXPECT_FLOAT_EQ(first[i],
-                    static_cast<float>(static_cast<double>(noise[i]) * grid.granularity() / 50));
+    EXPECT_NEAR(static_cast<double>(sum.sum()[i]) * grid.granularity(), naive[i], 2e-5);
   }
-  Gradient second(kSize);
-  sum.TakeNoised(random, 50, second);
-  EXPECT_NE(first, second);
-}
-
-TEST(ClippedSum, NoiseHasTheStatedDeviation) {
-  const ClipGrid grid = Grid(1.5, 2, 20000);
-  ClippedSum sum(grid);
-  crypto::InsecureSeededRandom random(17);
-  Gradient out(20000);
-  sum.TakeNoised(random, 10, out);
-  double squares = 0;
-  for (const float x : out) squares += static_cast<double>(x) * x;
-  EXPECT_NEAR(std::sqrt(squares / 20000), 1.5 * 2 / 10, 0.3 * 0.03);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ inline constexpr int kNoiseScaleLog2 = 24;
 inline constexpr std::int64_t kNoiseScale = std::int64_t{1} << kNoiseScaleLog2;
 
 // Noise multipliers that the mechanism takes. Below 2^-6 epsilon is in the thousands, and a
-// contribution, S / sigma <= 2^30 grid units, would no longer be safe to square and add in 64 bits.
+// contribution, S / sigma <= 2^30 grid units, would no longer fit the engine's 32 bits.
 // At 2^20 a contribution is 16 grid units, and clip.h refuses all but the smallest models before.
 inline constexpr double kNoiseMultiplierMin = 0x1p-6;
 inline constexpr double kNoiseMultiplierMax = 0x1p20;

@@ -313,6 +313,7 @@ TEST_F(DeploymentTest, OptionsOfTrainingAreReceiptedFor) {
   options.mutable_schedule()->set_warmup(5);
   options.mutable_loss_options()->add_positive_weights(2);
   options.add_frozen("w*");
+  options.set_clipping("per-layer");
   const auto refused = [&](const auto& change) {
     proto::Request bad = request;
     change(*bad.mutable_train()->mutable_options());
@@ -322,6 +323,8 @@ TEST_F(DeploymentTest, OptionsOfTrainingAreReceiptedFor) {
             std::string::npos);
   EXPECT_NE(refused([](auto& o) { o.add_frozen("b"); }).find("all parameters"), std::string::npos);
   EXPECT_NE(refused([](auto& o) { o.set_optimizer("adam"); }).find("alpha"), std::string::npos);
+  EXPECT_NE(refused([](auto& o) { o.set_clipping("none"); }).find("unknown clipping"),
+            std::string::npos);
   EXPECT_NE(refused([](auto& o) { o.mutable_schedule()->set_warmup(20); }).find("warmup"),
             std::string::npos);
   EXPECT_NE(refused([](auto& o) {
@@ -342,10 +345,22 @@ TEST_F(DeploymentTest, OptionsOfTrainingAreReceiptedFor) {
   EXPECT_EQ(terms.loss_options().SerializeAsString(), options.loss_options().SerializeAsString());
   ASSERT_EQ(terms.frozen_size(), 1);
   EXPECT_EQ(terms.frozen(0), "w*");
+  EXPECT_EQ(terms.clipping(), "per-layer");
   const auto weights = wire::ParseSafetensors(AsBytes(last.result().weights()));
   ASSERT_TRUE(weights.ok());
   ASSERT_EQ(weights->tensors.size(), 1U);
   EXPECT_EQ(weights->tensors[0].name, "b");
+}
+
+// As many threads as the machine has cores: they were made before the lock.
+TEST_F(DeploymentTest, JobsWorkOnTheMachinesCores) {
+  Start();
+  std::ifstream file(folder_.path() / "state" / "enclave.log");
+  const std::string log{std::istreambuf_iterator<char>(file), {}};
+  const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+  const std::string expected =
+      "threads=" + std::to_string(std::min(cores, limits::kEnclaveThreadsMax));
+  EXPECT_NE(log.find(expected), std::string::npos) << log;
 }
 
 TEST_F(DeploymentTest, RefusalsLeaveNoTrace) {

@@ -207,9 +207,11 @@ Result<dp::Unreleased<std::vector<float>>> Jobs::TrainOn(
   for (const train::ExampleSet& set : examples) sets.push_back(&set);
   crypto::SystemRandom sampling;
   crypto::SystemRandom noise;
+  train::TrainerConfig config = plan.config;
+  config.pool = setup_.pool;
   AH_ASSIGN_OR_RETURN(
       train::PrivateTrainer trainer,
-      train::PrivateTrainer::Create(*plan.model, std::move(sets), plan.config, plan.training,
+      train::PrivateTrainer::Create(*plan.model, std::move(sets), config, plan.training,
                                     {.sampling = &sampling, .noise = &noise}));
   const Delta delta(plan.request.terms.delta());
   SteadyClock::time_point next_report = SteadyClock::now();

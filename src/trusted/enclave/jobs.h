@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 
@@ -11,6 +12,7 @@
 #include "trusted/enclave/bulletin.h"
 #include "trusted/enclave/training_plan.h"
 #include "trusted/enclave/worker.h"
+#include "trusted/engine/thread_pool.h"
 #include "trusted/vault/vault.h"
 
 namespace anchorhold::enclave {
@@ -24,6 +26,7 @@ class Jobs {
     const attest::EnclaveKeys* keys = nullptr;
     const attest::UnverifiedEvidence* evidence = nullptr;  // binds the keys; goes into receipts
     Worker* worker = nullptr;
+    std::shared_ptr<engine::ThreadPool> pool{};  // jobs work on its threads, one job at a time
     Bulletin* bulletin = nullptr;
     const Log* log = nullptr;
   };

@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <memory>
+#include <thread>
 
 #include "shared/attest/simulated.h"
 #include "shared/channel/server.h"
@@ -106,8 +109,23 @@ Result<Identity> MakeIdentity(StoreClient& store) {
   ::_exit(1);
 }
 
+// The process's threads beside the main one: the job thread, and those that help it.
+struct Threads {
+  Worker* worker = nullptr;
+  std::shared_ptr<engine::ThreadPool> pool;
+};
+
+// All of them run, past their first steps, when this returns; none is ever ended.
+Threads StartThreads() {
+  const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
+  auto* const pool = new engine::ThreadPool(std::min(cores, limits::kEnclaveThreadsMax));
+  pool->Run([](std::size_t) {});
+  return {.worker = new Worker,
+          .pool = std::shared_ptr<engine::ThreadPool>(pool, [](engine::ThreadPool*) {})};
+}
+
 // Behind the walls: replays the ledger and serves until the host says stop.
-Status Serve(Identity& identity, StoreClient& store, Worker& worker, Bulletin& bulletin,
+Status Serve(Identity& identity, StoreClient& store, const Threads& threads, Bulletin& bulletin,
              const Clock& clock, const Log& log) {
   HostLog host_log(store);
   HostBlobs blobs(store);
@@ -124,7 +142,8 @@ Status Serve(Identity& identity, StoreClient& store, Worker& worker, Bulletin& b
              .sealing_key = &identity.keys.sealing,
              .keys = &identity.public_keys,
              .evidence = &identity.evidence,
-             .worker = &worker,
+             .worker = threads.worker,
+             .pool = threads.pool,
              .bulletin = &bulletin,
              .log = &log});
   Service service{.attester = &identity.attester,
@@ -160,13 +179,14 @@ Status Run(const Clock& clock, const Log& log) {
     return Unavailable("descriptor 3 is no relay; anchorhold-host starts the enclave");
   }
   AH_ASSIGN_OR_RETURN(const std::unique_ptr<Bulletin> bulletin, Bulletin::Create());
-  Worker& worker = *new Worker;
+  const Threads threads = StartThreads();
   const std::array<int, 4> keep = {STDERR_FILENO, wire::kRelayFd, wire::kStoreFd,
                                    bulletin->wake_fd()};
   const Status locked = LockIn(keep);
   if (!locked.ok()) Fail(log, locked.error());
-  log.Info("locked in", {{"measurement", PublicText(ToHex(identity.attester.measurement()))}});
-  const Status served = Serve(identity, store, worker, *bulletin, clock, log);
+  log.Info("locked in", {{"measurement", PublicText(ToHex(identity.attester.measurement()))},
+                         {"threads", threads.pool->threads()}});
+  const Status served = Serve(identity, store, threads, *bulletin, clock, log);
   Fail(log, served.error());
 }
 

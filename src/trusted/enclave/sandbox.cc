@@ -1,6 +1,7 @@
 #include "trusted/enclave/sandbox.h"
 
 #include <linux/futex.h>
+#include <malloc.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -89,6 +90,16 @@ Status ForbidDumps() {
   return Ok();
 }
 
+// Left to itself, malloc asks how many processors there are (sched_getaffinity) as soon as more
+// than a few threads have allocated; told how many arenas it may make, it never does.
+Status SettleMalloc() {
+#if defined(__GLIBC__)
+  constexpr int kArenasMax = 128;
+  if (::mallopt(M_ARENA_MAX, kArenasMax) != 1) return StepFailed("mallopt(M_ARENA_MAX)");
+#endif
+  return Ok();
+}
+
 class Filter {
  public:
   Filter() : context_(seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release) {}
@@ -147,6 +158,7 @@ Status DieWithHost() {
 }
 
 Status LockIn(std::span<const int> keep) {
+  AH_RETURN_IF_ERROR(SettleMalloc());
   AH_RETURN_IF_ERROR(CloseOthers(keep));
   AH_RETURN_IF_ERROR(ForbidDumps());
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return StepFailed("prctl(NO_NEW_PRIVS)");

@@ -97,6 +97,9 @@ Result<train::TrainerConfig> ReadTrainerConfig(const proto::TrainingOptions& opt
   AH_ASSIGN_OR_RETURN(config.loss, ReadLoss(options));
   AH_ASSIGN_OR_RETURN(config.optimizer, ReadOptimizer(options));
   AH_ASSIGN_OR_RETURN(config.schedule, ReadSchedule(options));
+  if (!options.clipping().empty()) {
+    AH_ASSIGN_OR_RETURN(config.clipping, train::ParseClipping(options.clipping()));
+  }
   return config;
 }
 
@@ -147,6 +150,7 @@ void WriteTerms(const proto::TrainingOptions& options, proto::TrainingTerms& ter
     to.set_huber_delta(from.huber_delta());
   }
   *terms.mutable_frozen() = options.frozen();
+  terms.set_clipping(options.clipping());
 }
 
 }  // namespace anchorhold::enclave

@@ -106,6 +106,26 @@ TEST(TrainingOptions, TheOtherOptimizersAndLosses) {
   EXPECT_EQ(ReadTrainerConfig(options)->loss.positive_weights, std::vector<double>{3});
 }
 
+TEST(TrainingOptions, ClippingIsFlatUnlessAnotherIsAskedFor) {
+  TrainingOptions options = Options();
+  EXPECT_EQ(ReadTrainerConfig(options)->clipping, train::Clipping::kFlat);
+  const std::pair<const char*, train::Clipping> names[] = {
+      {"flat", train::Clipping::kFlat},
+      {"per-layer", train::Clipping::kPerLayer},
+      {"automatic", train::Clipping::kAutomatic}};
+  for (const auto& [name, clipping] : names) {
+    options.set_clipping(name);
+    EXPECT_EQ(ReadTrainerConfig(options)->clipping, clipping) << name;
+    wire::proto::TrainingTerms terms;
+    WriteTerms(options, terms);
+    EXPECT_EQ(terms.clipping(), name);
+  }
+  for (const char* bad : {"none", "FLAT", "per layer", "flat "}) {
+    ExpectRefused(
+        Options(), [bad](TrainingOptions& o) { o.set_clipping(bad); }, "unknown clipping");
+  }
+}
+
 TEST(TrainingOptions, RefusesTheUnknown) {
   const auto set = [](auto change) { return change; };
   ExpectRefused(Options(), set([](TrainingOptions& o) { o.set_optimizer("lamb"); }),

@@ -235,8 +235,8 @@ Result<Engine> Engine::Create(const graph::Model& model, std::shared_ptr<const g
 #if !defined(NDEBUG) && !defined(__OPTIMIZE__)
   AH_RETURN_IF_ERROR(CheckProgram(program));
 #endif
-  auto state = std::make_unique<State>(std::move(program), lowering.kernels, pool,
-                                       model.parameter_count());
+  auto state =
+      std::make_unique<State>(std::move(program), lowering.kernels, pool, model.parameter_count());
   PlanReport& report = state->report;
   const LoweredProgram& planned = state->program;
   report.mode = options.mode;
@@ -250,10 +250,9 @@ Result<Engine> Engine::Create(const graph::Model& model, std::shared_ptr<const g
   report.shared_bytes = planned.shared_bytes + planned.reals.size() * sizeof(float) +
                         planned.integers.size() * sizeof(std::int64_t);
   report.multiply_adds = planned.multiply_adds;
-  report.peak_bytes = report.shared_bytes +
-                      report.threads * (report.arena_bytes + report.scratch_bytes) +
-                      model.parameter_count() * sizeof(float) *
-                          (options.mode == Mode::kInference ? 1 : 2);
+  report.peak_bytes =
+      report.shared_bytes + report.threads * (report.arena_bytes + report.scratch_bytes) +
+      model.parameter_count() * sizeof(float) * (options.mode == Mode::kInference ? 1 : 2);
   report.parameters = planned.parameters;
   for (std::size_t p = 0; p < report.parameters.size(); ++p) {
     report.parameters[p].name = model.parameters()[p].name;

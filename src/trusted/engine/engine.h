@@ -41,8 +41,8 @@ enum class ClippingKind : unsigned char {
   kAutomatic,  // R / (|g| + gamma): Bu et al. 2023, "Automatic Clipping" (AUTO-S)
 };
 
-// The factor of an example's gradient: `unit` times the above, R being bound / unit. On a grid, unit is
-// the grid's reciprocal spacing and bound is in units of the grid.
+// The factor of an example's gradient: `unit` times the above, R being bound / unit. On a grid,
+// unit is the grid's reciprocal spacing and bound is in units of the grid.
 struct Clipping {
   ClippingKind kind = ClippingKind::kFlat;
   double bound = 1;
@@ -50,7 +50,8 @@ struct Clipping {
   double gamma = 0.01;
 };
 
-// Where a step's sum goes: `reals`, or `grid`, in whole numbers, each contribution rounded by itself.
+// Where a step's sum goes: `reals`, or `grid`, in whole numbers, each contribution rounded by
+// itself.
 struct SumTarget {
   float* reals = nullptr;
   // `capacity` contributions fit; with `total`, more are possible: everything is moved there. The
@@ -72,8 +73,8 @@ struct StepResults {
 
 struct EngineOptions {
   Mode mode = Mode::kInference;
-  std::size_t batch = 0;    // what to plan for; 0: not known
-  std::size_t group = 0;    // 0: chosen
+  std::size_t batch = 0;  // what to plan for; 0: not known
+  std::size_t group = 0;  // 0: chosen
   simd::Target target = simd::BestTarget();
   std::optional<Method> norms{};  // tests: forces a method
 };

@@ -8,8 +8,9 @@
 namespace anchorhold::engine {
 
 // NormaliseAffine (x, scale, shift) -> y. x is seen as [outer, groups, channels, inner], attributes
-// dims = {groups, channels, inner} being its last axes together; each row of channels * inner numbers
-// is normalised (kernels/normalise.h; mode and alpha, the epsilon, as for kNormalise) and becomes
+// dims = {groups, channels, inner} being its last axes together; each row of channels * inner
+// numbers is normalised (kernels/normalise.h; mode and alpha, the epsilon, as for kNormalise) and
+// becomes
 //   y = scale[group, channel] x' + shift[group, channel],
 // scale and shift having groups * channels numbers. Examples must lie in `outer`.
 //

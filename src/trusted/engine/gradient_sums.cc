@@ -121,17 +121,22 @@ void GradientSums::JoinRows(Slot& slot, const GradientSum& sum, std::size_t e) {
   const auto table = static_cast<std::int64_t>(sum.table_rows);
   for (std::size_t t = 0; t < count; ++t) {
     const std::int64_t row = indices[t] < 0 ? indices[t] + table : indices[t];
-    slot.rows[t] = row >= 0 && row < table ? row : -1;
+    slot.rows[t] = static_cast<std::int32_t>(row >= 0 && row < table ? row : -1);
   }
   float* joined = Reals(sum.gradient, slot.frame, e);
   const float* raw = Reals(sum.raw, slot.frame, e);
   std::memset(joined, 0, count * d * sizeof(float));
   for (std::size_t t = 0; t < count; ++t) {
-    std::size_t first = t;
-    for (std::size_t s = t; s-- > 0;) {
-      first = slot.rows[s] == slot.rows[t] ? s : first;
+    const std::int32_t row = slot.rows[t];
+    const auto here = static_cast<std::int32_t>(t);
+    std::int32_t first = here;
+    for (std::int32_t s = 0; s < here; ++s) {
+      const std::int32_t candidate = slot.rows[static_cast<std::size_t>(s)] == row ? s : here;
+      first = std::min(first, candidate);
     }
-    if (slot.rows[t] >= 0) AddScaled(kernels_, d, raw + t * d, 1, joined + first * d);
+    if (row >= 0) {
+      AddScaled(kernels_, d, raw + t * d, 1, joined + static_cast<std::size_t>(first) * d);
+    }
   }
 }
 
@@ -154,8 +159,8 @@ void GradientSums::MeasureParameter(Slot& slot, std::size_t parameter) {
   }
 }
 
-void GradientSums::Measure(std::size_t k, const Frame& frame, const Batch& batch,
-                           std::size_t first, std::span<double> squared_norms) {
+void GradientSums::Measure(std::size_t k, const Frame& frame, const Batch& batch, std::size_t first,
+                           std::span<double> squared_norms) {
   Slot& slot = slots_[k];
   slot.frame = frame;
   if (frame.examples == 0) return;
@@ -191,8 +196,8 @@ float ScaleOf(const Clipping& clipping, double squares, double bound) {
 
 void GradientSums::FindScales(Slot& slot, const Batch& batch, std::size_t first) {
   const std::size_t parameters = program_.sums.size();
-  const double bound = by_layer_ ? clipping_->bound / std::sqrt(static_cast<double>(layers_))
-                                 : clipping_->bound;
+  const double bound =
+      by_layer_ ? clipping_->bound / std::sqrt(static_cast<double>(layers_)) : clipping_->bound;
   for (std::size_t e = 0; e < slot.frame.examples; ++e) {
     const float weight = batch.Counts(first + e) ? 1.0F : 0.0F;
     double total = 0;
@@ -267,8 +272,7 @@ void GradientSums::Flush(const Item& item) {
 }
 
 // Addresses follow the indices: docs/side-channels.md.
-void GradientSums::AddRows(const Item& item, const Part& part, std::int32_t sign,
-                           double* squares) {
+void GradientSums::AddRows(const Item& item, const Part& part, std::int32_t sign, double* squares) {
   const GradientSum& sum = program_.sums[item.parameter];
   const Slot& slot = slots_[part.slot];
   const float* scales = Scales(slot, item.parameter);
@@ -318,8 +322,8 @@ void GradientSums::AddPart(const Item& item, const Part& part, std::int32_t sign
   for (std::size_t e = part.first; e < part.first + part.count; ++e) {
     const float* from = Reals(sum.gradient, slot.frame, e) + item.begin;
     if (target_->grid != nullptr) {
-      squares[e] += AddGrid(kernels_, n, from, scales[e], sign,
-                            target_->grid + sum.offset + item.begin);
+      squares[e] +=
+          AddGrid(kernels_, n, from, scales[e], sign, target_->grid + sum.offset + item.begin);
     } else {
       AddScaled(kernels_, n, from, scales[e], target_->reals + sum.offset + item.begin);
     }

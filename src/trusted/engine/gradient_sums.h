@@ -1,5 +1,5 @@
-// The sum of a step's gradients over examples: norms of each group, factors, and the addition, shared
-// by the threads.
+// The sum of a step's gradients over examples: norms of each group, factors, and the addition,
+// shared by the threads.
 //
 // The work of adding is cut into items, each a part of one parameter, and every thread has its own
 // items for the whole step. An item adds the groups of all threads in the order of the batch.
@@ -47,9 +47,9 @@ class GradientSums {
   };
   struct Slot {  // one thread's group
     Frame frame;
-    std::vector<double> squares;  // [parameters, group]
-    std::vector<float> scales;    // [1 or parameters, group]
-    std::vector<std::int64_t> rows;  // scratch: the table's rows of one example
+    std::vector<double> squares;     // [parameters, group]
+    std::vector<float> scales;       // [1 or parameters, group]
+    std::vector<std::int32_t> rows;  // scratch: the table's rows of one example
   };
   // Examples [first, first + count) of a slot, in this order; `flush` first.
   struct Part {
@@ -82,13 +82,13 @@ class GradientSums {
   const SumTarget* target_ = nullptr;
   bool by_layer_ = false;
   std::size_t scratch_ = 0;
-  std::size_t layers_ = 0;  // parameters with a gradient
+  std::size_t layers_ = 0;   // parameters with a gradient
   std::size_t pending_ = 0;  // contributions in the 32-bit sums
   bool fresh_ = true;        // nothing was added yet
   std::vector<Slot> slots_;
   std::vector<Part> parts_;
-  std::vector<std::vector<Item>> items_;           // by thread
-  std::vector<std::vector<double>> contributions_; // by thread: |v|^2 [slots, group]
+  std::vector<std::vector<Item>> items_;            // by thread
+  std::vector<std::vector<double>> contributions_;  // by thread: |v|^2 [slots, group]
 };
 
 }  // namespace anchorhold::engine

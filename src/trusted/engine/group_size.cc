@@ -24,8 +24,7 @@ double Cost(const LoweredProgram& program, std::size_t group) {
       if (step.kind == StepKind::kMatMul && step.fold_rows) {
         positions = static_cast<double>(step.gemm.rows);
         macs = positions * static_cast<double>(step.gemm.inner * step.gemm.columns);
-      } else if (step.kind == StepKind::kConvolution ||
-                 step.kind == StepKind::kConvolutionInput) {
+      } else if (step.kind == StepKind::kConvolution || step.kind == StepKind::kConvolutionInput) {
         const kernels::ConvolutionShape& shape = step.convolution;
         positions = static_cast<double>(shape.windows.outputs());
         macs = positions * static_cast<double>(shape.groups * shape.out_channels *

@@ -47,6 +47,8 @@ class Lowerer {
   Result<LoweredProgram> Run();
 
  private:
+  friend class PointMaker;  // lowering_points.cc
+
   static std::size_t Index(graph::ValueId id) { return static_cast<std::size_t>(id); }
   const graph::ValueType& Type(graph::ValueId id) const { return graph_.type(id); }
   std::size_t Size(graph::ValueId id) const { return graph::ElementCount(Type(id).shape); }
@@ -100,9 +102,6 @@ class Lowerer {
   bool EmitNormaliseGrad(std::size_t work);
   bool EmitChain(std::size_t last);
 
-  // lowering_points.cc
-  bool MakePoints(const std::vector<std::size_t>& members, Step& step);
-
   // lowering_memory.cc: operands, and places for buffers.
   Operand Read(graph::ValueId id);
   Operand Write(graph::ValueId id);
@@ -125,15 +124,15 @@ class Lowerer {
 
   std::vector<Work> work_;
   std::vector<graph::ValueId> roots_;
-  std::vector<bool> by_example_;  // by root
-  std::vector<bool> kept_;        // by root: read after the steps
+  std::vector<bool> by_example_;                 // by root
+  std::vector<bool> kept_;                       // by root: read after the steps
   std::vector<std::vector<std::size_t>> users_;  // by root: works that read it
-  std::vector<int> work_of_;      // by value: the work that makes it, or -1
+  std::vector<int> work_of_;                     // by value: the work that makes it, or -1
   std::vector<std::vector<std::size_t>> chains_;
 
   std::vector<Buffer> buffers_;
-  std::vector<int> buffer_of_;    // by root
-  std::vector<int> reals_of_;     // by root: constants already laid out, their element
+  std::vector<int> buffer_of_;  // by root
+  std::vector<int> reals_of_;   // by root: constants already laid out, their element
   // A normalisation's statistics, by the root of its input.
   std::vector<std::pair<graph::ValueId, Operand>> statistics_;
   struct PendingSum {
@@ -143,7 +142,6 @@ class Lowerer {
     bool transposed_images = false;
   };
   std::vector<PendingSum> pending_;
-  std::vector<Operand*> no_operands_;
 };
 
 // The product that a MatMul node is, for one example; nothing if it is not a plain batch.

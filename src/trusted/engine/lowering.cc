@@ -78,8 +78,8 @@ void RunNaive(const void* context, const Step& step, const Frame& frame) {
 }  // namespace
 
 StepTables LoweredProgram::Tables() const {
-  return {points,       point_inputs,     point_operands,  instructions,
-          output_registers, output_operands, &RunNaive, this};
+  return {points,           point_inputs,    point_operands, instructions,
+          output_registers, output_operands, &RunNaive,      this};
 }
 
 }  // namespace anchorhold::engine

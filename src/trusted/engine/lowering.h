@@ -5,7 +5,8 @@
 // of an example is computed from values of that example alone. Steps take the fast kernels where
 // those serve a node, and the reference kernels, example by example, where not.
 //
-//   elementwise nodes        grown into chains: a node joins its consumers' chain if they are all in
+//   elementwise nodes        grown into chains: a node joins its consumers' chain if they are all
+//   in
 //                            it, so that what only the chain reads is never written to memory
 //   product or convolution   takes the bias and the Relu or Clip behind it along
 //   Relu', Clip'             read the activation's output instead of its input (both tell on which
@@ -26,13 +27,13 @@
 
 namespace anchorhold::engine {
 
-// What is to be computed, as values of the graph. The graph is for one example (graph::Differentiate),
-// or, for inference, the model's own.
+// What is to be computed, as values of the graph. The graph is for one example
+// (graph::Differentiate), or, for inference, the model's own.
 struct Goal {
   graph::ValueId result = graph::kNoValue;
-  graph::ValueId seed = graph::kNoValue;          // written between forward and backward
-  std::vector<graph::ValueId> gradients;          // by parameter
-  std::vector<std::size_t> parameter_offsets;     // in the flat vector, and its size at the end
+  graph::ValueId seed = graph::kNoValue;       // written between forward and backward
+  std::vector<graph::ValueId> gradients;       // by parameter
+  std::vector<std::size_t> parameter_offsets;  // in the flat vector, and its size at the end
 };
 
 // How the sum over examples of one parameter's gradient is made after the backward steps.
@@ -43,9 +44,9 @@ struct GradientSum {
   // kInstantiate: the gradient, by example. kSparse: rows [positions, d] with duplicates joined
   // when private. Otherwise g.
   Operand gradient;
-  Operand other;        // a of simd::OuterShape; kSparse: the indices
-  Operand raw;          // kSparse: the gradient's rows as they came
-  simd::OuterShape outer{};  // of one example: examples = 1
+  Operand other;               // a of simd::OuterShape; kSparse: the indices
+  Operand raw;                 // kSparse: the gradient's rows as they came
+  simd::OuterShape outer{};    // of one example: examples = 1
   std::size_t table_rows = 0;  // kSparse
 };
 
@@ -63,7 +64,7 @@ struct LoweredProgram {
   std::vector<std::vector<Operand>> naive_inputs;
   std::shared_ptr<const graph::Graph> graph;
 
-  std::vector<float> reals;              // constants
+  std::vector<float> reals;  // constants
   std::vector<std::int64_t> integers;
   struct Input {
     bool real = true;
@@ -87,7 +88,7 @@ struct LoweredProgram {
 
 struct LoweringOptions {
   Mode mode = Mode::kInference;
-  Kernels kernels;               // without: reference kernels only
+  Kernels kernels;  // without: reference kernels only
   std::size_t group = 1;
   std::size_t input_count = 0;
   // Tests: forces kGhost or kInstantiate where both can be had.

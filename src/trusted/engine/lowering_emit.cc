@@ -197,10 +197,11 @@ bool Lowerer::EmitPool(Work& work) {
   const Shape& out = Type(node.output).shape;
   const bool average_back = step.kind == StepKind::kAveragePoolGrad;
   const Shape& x = average_back ? out : in;
-  const Shape& y = average_back ? in
-                   : step.kind == StepKind::kMaxPoolGrad ? Type(work.inputs[1]).shape : out;
-  step.convolution.windows = graph::KernelWindows(node.attributes.window, graph::SpatialSizes(x),
-                                                  graph::SpatialSizes(y));
+  const Shape& y = average_back                          ? in
+                   : step.kind == StepKind::kMaxPoolGrad ? Type(work.inputs[1]).shape
+                                                         : out;
+  step.convolution.windows =
+      graph::KernelWindows(node.attributes.window, graph::SpatialSizes(x), graph::SpatialSizes(y));
   if (step.convolution.windows.axes != 2) return false;
   step.outer = static_cast<std::size_t>(x[0] * x[1]);
   step.divisor = static_cast<kernels::Divisor>(node.attributes.mode);
@@ -215,8 +216,8 @@ bool Lowerer::EmitPool(Work& work) {
 
 bool Lowerer::EmitRows(Work& work) {
   const Node& node = *work.node;
-  const bool log = node.primitive == &primitives::kLogSoftmax ||
-                   node.primitive == &primitives::kLogSoftmaxGrad;
+  const bool log =
+      node.primitive == &primitives::kLogSoftmax || node.primitive == &primitives::kLogSoftmaxGrad;
   const bool forward =
       node.primitive == &primitives::kSoftmax || node.primitive == &primitives::kLogSoftmax;
   if (!forward && !log && node.primitive != &primitives::kSoftmaxGrad) return false;
@@ -335,8 +336,7 @@ void Lowerer::EmitNaive(Work& work) {
 
 namespace {
 
-simd::NormaliseAffineShape NormaliseOf(const graph::Attributes& attributes,
-                                       std::size_t elements) {
+simd::NormaliseAffineShape NormaliseOf(const graph::Attributes& attributes, std::size_t elements) {
   const NormaliseSizes sizes = SizesOf(attributes, elements);
   simd::NormaliseAffineShape shape;
   shape.outer = sizes.outer;
@@ -367,8 +367,8 @@ bool Lowerer::EmitNormalise(Work& work) {
     const Shape& shape = Type(x).shape;
     const auto axis = static_cast<std::size_t>(node.attributes.axis);
     graph::Attributes attributes = node.attributes;
-    attributes.dims = {
-        1, static_cast<std::int64_t>(ElementCount(std::span(shape).subspan(axis))), 1};
+    attributes.dims = {1, static_cast<std::int64_t>(ElementCount(std::span(shape).subspan(axis))),
+                       1};
     step.normalise = NormaliseOf(attributes, Size(x));
   }
   step.in[0] = Read(x);

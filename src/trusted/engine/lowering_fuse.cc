@@ -115,9 +115,8 @@ bool Lowerer::Joins(std::size_t w, int chain) const {
   const auto add = [&](const Work& member) {
     for (const ValueId id : member.inputs) {
       const int maker = work_of_[Index(Root(id))];
-      const bool inside =
-          maker >= 0 && (static_cast<std::size_t>(maker) == w ||
-                         work_[static_cast<std::size_t>(maker)].chain == chain);
+      const bool inside = maker >= 0 && (static_cast<std::size_t>(maker) == w ||
+                                         work_[static_cast<std::size_t>(maker)].chain == chain);
       if (!inside && std::find(outside.begin(), outside.end(), Root(id)) == outside.end()) {
         outside.push_back(Root(id));
       }

@@ -91,8 +91,7 @@ void Lowerer::Push(Step step, const Work& work) {
 }
 
 void Lowerer::Push(Step step, bool by_example, bool forward) {
-  std::vector<Step>& steps =
-      !by_example ? out_.prologue : forward ? out_.forward : out_.backward;
+  std::vector<Step>& steps = !by_example ? out_.prologue : forward ? out_.forward : out_.backward;
   steps.push_back(std::move(step));
 }
 

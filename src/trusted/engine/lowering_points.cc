@@ -1,5 +1,6 @@
 // Chains of elementwise nodes as programs of simd/pointwise.h: registers, strides, joined axes.
 #include <algorithm>
+#include <utility>
 
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
@@ -81,30 +82,54 @@ bool Broadcast(const Shape& part, const Shape& whole, std::vector<std::size_t>& 
   return true;
 }
 
-// An outside input of a chain under construction: its strides, axis 0 being the examples.
+// Where one value enters a chain from outside.
 struct Outside {
   ValueId root = graph::kNoValue;
   Operand operand;
   bool dense = false;
-  Shape shape;  // as its node reads it
-  std::vector<std::size_t> strides;
+  Shape shape;                       // as its node reads it
+  std::vector<std::size_t> strides;  // axis 0: the examples
 };
 
-// Joins neighbouring axes that all inputs walk alike (the outputs are dense).
-void JoinAxes(std::vector<std::size_t>& sizes, std::vector<Outside>& inputs, bool keep_first) {
+void EraseAxis(std::size_t axis, std::vector<std::size_t>& sizes, std::vector<Outside>& inputs) {
+  const auto at = static_cast<std::ptrdiff_t>(axis);
+  sizes.erase(sizes.begin() + at);
+  for (Outside& in : inputs) in.strides.erase(in.strides.begin() + at);
+}
+
+// Drops axes of one and joins neighbouring axes that all inputs walk alike (the outputs are dense).
+// The examples' axis is joined only where everything is dense: then its size does not matter.
+void JoinAxes(std::vector<std::size_t>& sizes, std::vector<Outside>& inputs) {
   for (std::size_t k = sizes.size(); k-- > 1;) {
-    if (k == 1 && keep_first) break;
+    if (sizes[k] == 1) EraseAxis(k, sizes, inputs);
+  }
+  if (sizes.size() == 1) {
+    sizes.push_back(1);
+    for (Outside& in : inputs) in.strides.push_back(1);
+  }
+  for (std::size_t k = sizes.size(); k-- > 2;) {
     const bool alike = std::all_of(inputs.begin(), inputs.end(), [&](const Outside& in) {
       return in.strides[k - 1] == in.strides[k] * sizes[k];
     });
     if (!alike) continue;
     sizes[k - 1] *= sizes[k];
-    sizes.erase(sizes.begin() + static_cast<std::ptrdiff_t>(k));
-    for (Outside& in : inputs) {
-      in.strides[k - 1] = in.strides[k];
-      in.strides.erase(in.strides.begin() + static_cast<std::ptrdiff_t>(k));
-    }
+    for (Outside& in : inputs) in.strides[k - 1] = in.strides[k];
+    EraseAxis(k, sizes, inputs);
   }
+}
+
+// From the strides over one shape to those over another that differs in axes of one alone.
+std::optional<std::vector<std::size_t>> MapStrides(const std::vector<std::size_t>& strides,
+                                                   const Shape& from, const Shape& to) {
+  std::vector<std::size_t> mapped(to.size(), 0);
+  std::size_t k = 0;
+  for (std::size_t axis = 0; axis < from.size(); ++axis) {
+    if (from[axis] == 1) continue;
+    while (k < to.size() && to[k] == 1) ++k;
+    if (k == to.size() || to[k] != from[axis]) return std::nullopt;
+    mapped[k++] = strides[axis];
+  }
+  return mapped;
 }
 
 // Registers beyond the inputs, reused when what they hold was read for the last time.
@@ -137,141 +162,179 @@ std::optional<simd::PointInstruction> PointOf(const Node& node) {
   return instruction;
 }
 
-// `members` in the order in which they run; the last one's value is the chain's.
-bool Lowerer::MakePoints(const std::vector<std::size_t>& members, Step& step) {
-  const Work& last = work_[members.back()];
-  const Shape& whole = Type(last.node->output).shape;
-  const std::size_t size = Size(last.node->output);
-  std::vector<std::size_t> sizes = {1};
-  for (const std::int64_t dim : whole) sizes.push_back(static_cast<std::size_t>(dim));
+// Makes the program of one chain: `members` in the order in which they run, the last one's value
+// being the chain's.
+class PointMaker {
+ public:
+  PointMaker(Lowerer& lowerer, std::vector<std::size_t> members)
+      : lowerer_(lowerer), members_(std::move(members)) {}
 
-  const auto is_member = [&](ValueId id) {
-    return std::any_of(members.begin(), members.end(), [&](std::size_t m) {
-      return Root(work_[m].node->output) == Root(id);
-    });
-  };
-  std::vector<Outside> inputs;
-  const auto find = [&](ValueId id, const Shape& shape) -> std::size_t {
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].root == Root(id) && (inputs[i].dense || inputs[i].shape == shape)) return i;
-    }
-    return inputs.size();
-  };
-  // A broadcast input is read over its own node's shape, which then is the chain's but for ones.
-  for (const std::size_t m : members) {
-    for (const ValueId id : work_[m].inputs) {
-      if (is_member(id) || find(id, Type(id).shape) < inputs.size()) continue;
-      Outside in{Root(id), Read(id), ByExample(id) && Size(id) == size, Type(id).shape, {}};
-      const Shape& over = Type(work_[m].node->output).shape;
-      std::vector<std::size_t> strides;
-      if (in.dense) {
-        Broadcast(whole, whole, strides);
-      } else {
-        if (!Broadcast(Type(id).shape, over, strides)) return false;
-        // From `over`'s axes to `whole`'s: the same up to axes of one.
-        std::vector<std::size_t> mapped(whole.size(), 0);
-        std::size_t k = 0;
-        for (std::size_t axis = 0; axis < over.size(); ++axis) {
-          if (over[axis] == 1) continue;
-          while (k < whole.size() && whole[k] == 1) ++k;
-          if (k == whole.size() || whole[k] != over[axis]) return false;
-          mapped[k++] = strides[axis];
-        }
-        strides = std::move(mapped);
-      }
-      in.strides = std::move(strides);
-      in.strides.insert(in.strides.begin(), in.operand.stride / sizeof(float));
-      inputs.push_back(std::move(in));
-    }
+  // False if the chain needs more inputs, axes or registers than there are.
+  bool Make(Step& step);
+
+ private:
+  static constexpr std::size_t kNone = simd::kPointRegistersMax;
+
+  const Work& At(std::size_t m) const { return lowerer_.work_[members_[m]]; }
+  ValueId ValueOf(std::size_t m) const { return lowerer_.Root(At(m).node->output); }
+  bool Reads(std::size_t m, ValueId root) const {
+    const std::vector<ValueId>& inputs = At(m).inputs;
+    return std::any_of(inputs.begin(), inputs.end(),
+                       [&](ValueId id) { return lowerer_.Root(id) == root; });
   }
-  if (inputs.size() >= simd::kPointRegistersMax) return false;
+  bool IsMember(ValueId id) const;
+  std::size_t Find(ValueId id) const;
+  bool AddInput(const Work& work, ValueId id);
+  bool FindInputs();
+  bool FindSpace(Points& points);
+  bool FindRegisters();
+  std::size_t RegisterOf(ValueId id, std::size_t before) const;
+  void ReleaseAfter(std::size_t m, Registers& registers);
+  void Store(Points points, Step& step);
 
-  Points points;
-  // The examples' axis joins the others only if everything is dense: then its size does not matter.
-  points.examples_merged = std::all_of(inputs.begin(), inputs.end(),
-                                       [](const Outside& in) { return in.dense; });
-  if (points.examples_merged) {
-    sizes = {size};
-    for (Outside& in : inputs) in.strides = {1};
+  Lowerer& lowerer_;
+  const std::vector<std::size_t> members_;
+  std::vector<Outside> inputs_;
+  std::vector<std::size_t> sizes_;
+  std::vector<std::size_t> register_of_;  // by member; kNone: not held any more
+  std::vector<simd::PointInstruction> instructions_;
+};
+
+bool PointMaker::IsMember(ValueId id) const {
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    if (ValueOf(m) == lowerer_.Root(id)) return true;
+  }
+  return false;
+}
+
+// The input's number, or inputs_.size().
+std::size_t PointMaker::Find(ValueId id) const {
+  const Shape& shape = lowerer_.Type(id).shape;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const Outside& in = inputs_[i];
+    if (in.root == lowerer_.Root(id) && (in.dense || in.shape == shape)) return i;
+  }
+  return inputs_.size();
+}
+
+bool PointMaker::AddInput(const Work& work, ValueId id) {
+  const graph::Node& last = *At(members_.size() - 1).node;
+  const Shape& whole = lowerer_.Type(last.output).shape;
+  Outside in;
+  in.root = lowerer_.Root(id);
+  in.operand = lowerer_.Read(id);
+  in.dense = lowerer_.ByExample(id) && lowerer_.Size(id) == lowerer_.Size(last.output);
+  in.shape = lowerer_.Type(id).shape;
+  if (in.dense) {
+    Broadcast(whole, whole, in.strides);
   } else {
-    for (std::size_t k = sizes.size(); k-- > 1;) {
-      if (sizes[k] != 1) continue;
-      sizes.erase(sizes.begin() + static_cast<std::ptrdiff_t>(k));
-      for (Outside& in : inputs) {
-        in.strides.erase(in.strides.begin() + static_cast<std::ptrdiff_t>(k));
-      }
-    }
-    if (sizes.size() == 1) {
-      sizes.push_back(1);
-      for (Outside& in : inputs) in.strides.push_back(1);
-    }
-    JoinAxes(sizes, inputs, true);
+    const Shape& over = lowerer_.Type(work.node->output).shape;
+    if (!Broadcast(in.shape, over, in.strides)) return false;
+    std::optional<std::vector<std::size_t>> mapped = MapStrides(in.strides, over, whole);
+    if (!mapped) return false;
+    in.strides = *std::move(mapped);
   }
-  if (sizes.size() > simd::kPointAxesMax) return false;
-  for (const Outside& in : inputs) {
-    if (in.strides.back() > 1) return false;
-  }
+  in.strides.insert(in.strides.begin(), in.operand.stride / sizeof(float));
+  inputs_.push_back(std::move(in));
+  return true;
+}
 
-  Registers registers(inputs.size());
-  std::vector<std::size_t> register_of(members.size(), simd::kPointRegistersMax);
-  std::vector<simd::PointInstruction> instructions;
-  const auto operand_register = [&](ValueId id, std::size_t before) -> std::size_t {
-    for (std::size_t m = 0; m < before; ++m) {
-      if (Root(work_[members[m]].node->output) == Root(id)) return register_of[m];
+bool PointMaker::FindInputs() {
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    for (const ValueId id : At(m).inputs) {
+      if (IsMember(id) || Find(id) < inputs_.size()) continue;
+      if (!AddInput(At(m), id)) return false;
     }
-    return find(id, Type(id).shape);
-  };
-  const auto read_later = [&](std::size_t m, std::size_t after) {
-    for (std::size_t k = after + 1; k < members.size(); ++k) {
-      for (const ValueId id : work_[members[k]].inputs) {
-        if (Root(id) == Root(work_[members[m]].node->output)) return true;
-      }
+  }
+  return inputs_.size() < simd::kPointRegistersMax;
+}
+
+bool PointMaker::FindSpace(Points& points) {
+  const graph::Node& last = *At(members_.size() - 1).node;
+  points.examples_merged =
+      std::all_of(inputs_.begin(), inputs_.end(), [](const Outside& in) { return in.dense; });
+  if (points.examples_merged) {
+    sizes_ = {lowerer_.Size(last.output)};
+    for (Outside& in : inputs_) in.strides = {1};
+  } else {
+    sizes_ = {1};
+    for (const std::int64_t size : lowerer_.Type(last.output).shape) {
+      sizes_.push_back(static_cast<std::size_t>(size));
     }
-    return false;
-  };
-  for (std::size_t m = 0; m < members.size(); ++m) {
-    const Work& work = work_[members[m]];
+    JoinAxes(sizes_, inputs_);
+  }
+  points.axes = sizes_.size();
+  if (points.axes > simd::kPointAxesMax) return false;
+  std::copy(sizes_.begin(), sizes_.end(), points.sizes.begin());
+  return std::all_of(inputs_.begin(), inputs_.end(),
+                     [](const Outside& in) { return in.strides.back() <= 1; });
+}
+
+std::size_t PointMaker::RegisterOf(ValueId id, std::size_t before) const {
+  for (std::size_t m = 0; m < before; ++m) {
+    if (ValueOf(m) == lowerer_.Root(id)) return register_of_[m];
+  }
+  return Find(id);
+}
+
+// Gives back the registers of values that member m reads for the last time.
+void PointMaker::ReleaseAfter(std::size_t m, Registers& registers) {
+  for (std::size_t k = 0; k < m; ++k) {
+    if (register_of_[k] == kNone || !Reads(m, ValueOf(k))) continue;
+    bool later = false;
+    for (std::size_t n = m + 1; n < members_.size(); ++n) later = later || Reads(n, ValueOf(k));
+    if (later) continue;
+    registers.Release(register_of_[k]);
+    register_of_[k] = kNone;
+  }
+}
+
+bool PointMaker::FindRegisters() {
+  Registers registers(inputs_.size());
+  register_of_.assign(members_.size(), kNone);
+  for (std::size_t m = 0; m < members_.size(); ++m) {
+    const Work& work = At(m);
     simd::PointInstruction instruction = *PointOf(*work.node);
-    instruction.a = static_cast<std::uint8_t>(operand_register(work.inputs[0], m));
+    instruction.a = static_cast<std::uint8_t>(RegisterOf(work.inputs[0], m));
     if (work.inputs.size() > 1) {
-      instruction.b = static_cast<std::uint8_t>(operand_register(work.inputs[1], m));
+      instruction.b = static_cast<std::uint8_t>(RegisterOf(work.inputs[1], m));
     }
-    for (std::size_t k = 0; k < m; ++k) {
-      if (register_of[k] == simd::kPointRegistersMax || read_later(k, m)) continue;
-      const bool read_now = std::any_of(work.inputs.begin(), work.inputs.end(), [&](ValueId id) {
-        return Root(id) == Root(work_[members[k]].node->output);
-      });
-      if (!read_now) continue;
-      registers.Release(register_of[k]);
-      register_of[k] = simd::kPointRegistersMax;
-    }
+    ReleaseAfter(m, registers);
     const std::size_t dst = registers.Take();
     if (dst >= simd::kPointRegistersMax) return false;
-    register_of[m] = dst;
+    register_of_[m] = dst;
     instruction.dst = static_cast<std::uint8_t>(dst);
-    instructions.push_back(instruction);
+    instructions_.push_back(instruction);
   }
+  return instructions_.size() <= simd::kPointInstructionsMax;
+}
 
-  points.axes = sizes.size();
-  std::copy(sizes.begin(), sizes.end(), points.sizes.begin());
-  points.first_input = static_cast<std::uint32_t>(out_.point_inputs.size());
-  points.inputs = static_cast<std::uint32_t>(inputs.size());
-  for (const Outside& in : inputs) {
+void PointMaker::Store(Points points, Step& step) {
+  LoweredProgram& out = lowerer_.out_;
+  points.first_input = static_cast<std::uint32_t>(out.point_inputs.size());
+  points.inputs = static_cast<std::uint32_t>(inputs_.size());
+  for (const Outside& in : inputs_) {
     simd::PointInput input;
     std::copy(in.strides.begin(), in.strides.end(), input.strides.begin());
-    out_.point_inputs.push_back(input);
-    out_.point_operands.push_back(in.operand);
+    out.point_inputs.push_back(input);
+    out.point_operands.push_back(in.operand);
   }
-  points.first_instruction = static_cast<std::uint32_t>(out_.instructions.size());
-  points.instructions = static_cast<std::uint32_t>(instructions.size());
-  out_.instructions.insert(out_.instructions.end(), instructions.begin(), instructions.end());
-  points.first_output = static_cast<std::uint32_t>(out_.output_registers.size());
+  points.first_instruction = static_cast<std::uint32_t>(out.instructions.size());
+  points.instructions = static_cast<std::uint32_t>(instructions_.size());
+  out.instructions.insert(out.instructions.end(), instructions_.begin(), instructions_.end());
+  points.first_output = static_cast<std::uint32_t>(out.output_registers.size());
   points.outputs = 1;
-  out_.output_registers.push_back(instructions.back().dst);
-  out_.output_operands.push_back(Write(last.node->output));
+  out.output_registers.push_back(instructions_.back().dst);
+  out.output_operands.push_back(lowerer_.Write(At(members_.size() - 1).node->output));
   step.kind = StepKind::kPointwise;
-  step.index = static_cast<std::uint32_t>(out_.points.size());
-  out_.points.push_back(points);
+  step.index = static_cast<std::uint32_t>(out.points.size());
+  out.points.push_back(points);
+}
+
+bool PointMaker::Make(Step& step) {
+  Points points;
+  if (!FindInputs() || !FindSpace(points) || !FindRegisters()) return false;
+  Store(points, step);
   return true;
 }
 
@@ -279,14 +342,14 @@ bool Lowerer::EmitChain(std::size_t last) {
   std::vector<std::size_t> members = chains_[static_cast<std::size_t>(work_[last].chain)];
   std::reverse(members.begin(), members.end());
   Step step;
-  if (MakePoints(members, step)) {
+  if (PointMaker(*this, members).Make(step)) {
     Push(step, work_[last]);
     return true;
   }
   // Too many axes or registers at once: one node at a time.
   for (const std::size_t member : members) {
     Step alone;
-    if (MakePoints({member}, alone)) {
+    if (PointMaker(*this, {member}).Make(alone)) {
       Push(alone, work_[member]);
     } else {
       EmitNaive(work_[member]);

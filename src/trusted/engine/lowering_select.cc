@@ -43,10 +43,9 @@ void Lowerer::FindRoots() {
     const Node& node = graph_.nodes()[graph_.values()[id].index];
     if (node.primitive == &primitives::kReshape) roots_[id] = Root(node.inputs[0]);
   }
-  work_.erase(std::remove_if(work_.begin(), work_.end(),
-                             [](const Work& work) {
-                               return work.node->primitive == &primitives::kReshape;
-                             }),
+  work_.erase(std::remove_if(
+                  work_.begin(), work_.end(),
+                  [](const Work& work) { return work.node->primitive == &primitives::kReshape; }),
               work_.end());
 }
 
@@ -67,8 +66,7 @@ void Lowerer::FindByExample() {
 void Lowerer::ReadKinksFromOutputs() {
   for (Work& gradient : work_) {
     const Node& node = *gradient.node;
-    const bool relu =
-        node.primitive == &primitives::kLeakyReluGrad && node.attributes.alpha == 0;
+    const bool relu = node.primitive == &primitives::kLeakyReluGrad && node.attributes.alpha == 0;
     const bool clip = node.primitive == &primitives::kClipGrad;
     if (!relu && !clip) continue;
     const graph::Primitive* wanted = relu ? &primitives::kLeakyRelu : &primitives::kClip;

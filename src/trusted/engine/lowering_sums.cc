@@ -3,7 +3,8 @@
 // at Small Cost", book-keeping):
 //
 //   instantiate   V is formed (its cost is the gradient's own), squared and added: 2 p d beyond it
-//   ghost         |V|^2 = sum_st (g_s . g_t)(a_s . a_t): T^2 (p + d) / 2, symmetry used; the group's
+//   ghost         |V|^2 = sum_st (g_s . g_t)(a_s . a_t): T^2 (p + d) / 2, symmetry used; the
+//   group's
 //                 weighted sum is then one contraction, which is the gradient's own cost
 //
 // so ghost is taken when T^2 (p + d) < 4 p d, and instantiate when V for the group fits a cache;

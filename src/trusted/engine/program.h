@@ -39,23 +39,24 @@ struct Operand {
 };
 
 enum class StepKind : unsigned char {
-  kNaive,            // Program::naive[index]
-  kMatMul,           // out = in0 in1 (+ in2), a product for each example, or one for all
-  kConvolution,      // out = conv(in0, in1) (+ in2)
+  kNaive,              // Program::naive[index]
+  kMatMul,             // out = in0 in1 (+ in2), a product for each example, or one for all
+  kConvolution,        // out = conv(in0, in1) (+ in2)
   kConvolutionInput,   // out = the image from in0 = y, in1 = w
   kConvolutionWeight,  // out = the weights from in0 = x, in1 = y
-  kPointwise,        // program of points
-  kNormalise,        // out0 = affine(in0, scale in1, shift in2), out1 = statistics
-  kNormaliseGrad,    // out0 = dx, out1 = dscale, out2 = dshift from x in0, stats in1, scale in2, g in3
+  kPointwise,          // program of points
+  kNormalise,          // out0 = affine(in0, scale in1, shift in2), out1 = statistics
+  kNormaliseGrad,  // out0 = dx, out1 = dscale, out2 = dshift from x in0, stats in1, scale in2, g
+                   // in3
   kSoftmax,
-  kSoftmaxGrad,      // from y in0, g in1
-  kSum,              // out = sum over the middle axis of in0 (times in1)
+  kSoftmaxGrad,  // from y in0, g in1
+  kSum,          // out = sum over the middle axis of in0 (times in1)
   kMaxPool,
-  kMaxPoolGrad,      // from x in0, g in1
+  kMaxPoolGrad,  // from x in0, g in1
   kAveragePool,
   kAveragePoolGrad,
   kPermute,
-  kGatherRows,       // out = the rows of in0 [rows, size] at in1, int64; NaN out of range
+  kGatherRows,  // out = the rows of in0 [rows, size] at in1, int64; NaN out of range
 };
 
 inline constexpr std::size_t kStepInputsMax = 4;
@@ -68,15 +69,15 @@ struct Step {
   std::uint32_t index = 0;  // kNaive, kPointwise
   std::array<Operand, kStepInputsMax> in{};
   std::array<Operand, kStepOutputsMax> out{};
-  bool has_bias = false;     // in2 of products and convolutions; by column, or by channel
-  bool has_second = false;   // in1 of kSum; out1 and out2 of the normalisation's gradient
-  bool has_affine = false;   // scale and shift of the normalisation
-  bool clip = false;         // products, convolutions: then to [low, high]
+  bool has_bias = false;    // in2 of products and convolutions; by column, or by channel
+  bool has_second = false;  // in1 of kSum; out1 and out2 of the normalisation's gradient
+  bool has_affine = false;  // scale and shift of the normalisation
+  bool clip = false;        // products, convolutions: then to [low, high]
   float low = 0;
   float high = 0;
 
-  simd::GemmShape gemm{};    // of one product; rows are multiplied by the examples if fold_rows
-  simd::GemmBatch batch{};   // of one example
+  simd::GemmShape gemm{};   // of one product; rows are multiplied by the examples if fold_rows
+  simd::GemmBatch batch{};  // of one example
   bool fold_rows = false;
   kernels::ConvolutionShape convolution{};
   kernels::Divisor divisor = kernels::Divisor::kInputs;
@@ -94,7 +95,7 @@ struct Step {
 struct Points {
   std::size_t axes = 1;
   std::array<std::size_t, simd::kPointAxesMax> sizes{};  // sizes[0] is set to the examples
-  bool examples_merged = false;  // everything is dense: one axis, sizes[0] is one example's
+  bool examples_merged = false;   // everything is dense: one axis, sizes[0] is one example's
   std::uint32_t first_input = 0;  // of point_inputs and operands
   std::uint32_t inputs = 0;
   std::uint32_t first_instruction = 0;

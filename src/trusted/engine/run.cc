@@ -68,8 +68,7 @@ simd::PointProgram PointProgramOf(const Points& points, const StepTables& tables
   program.sizes = points.sizes;
   program.sizes[0] = points.examples_merged ? points.sizes[0] * examples : examples;
   program.inputs = tables.point_inputs.subspan(points.first_input, points.inputs);
-  program.instructions =
-      tables.instructions.subspan(points.first_instruction, points.instructions);
+  program.instructions = tables.instructions.subspan(points.first_instruction, points.instructions);
   program.outputs = tables.output_registers.subspan(points.first_output, points.outputs);
   return program;
 }
@@ -219,10 +218,9 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
     case StepKind::kSoftmaxGrad:
       return RunSoftmax(step, kernels, frame);
     case StepKind::kSum:
-      return kernels.rows->sum(step.outer * frame.examples, step.n, step.inner,
-                               Reals(step.in[0], frame),
-                               step.has_second ? Reals(step.in[1], frame) : nullptr,
-                               Reals(step.out[0], frame));
+      return kernels.rows->sum(
+          step.outer * frame.examples, step.n, step.inner, Reals(step.in[0], frame),
+          step.has_second ? Reals(step.in[1], frame) : nullptr, Reals(step.out[0], frame));
     case StepKind::kMaxPool:
     case StepKind::kMaxPoolGrad:
     case StepKind::kAveragePool:

@@ -97,8 +97,8 @@ Status Simplifier::Take(ValueId id) {
       out = builder_.AddParameter(value.type.shape, value.index, value.type.element);
       return Ok();
     case Source::kConstant:
-      out = builder_.AddConstant(value.type.shape, old_.constants()[value.index],
-                                 value.type.element);
+      out =
+          builder_.AddConstant(value.type.shape, old_.constants()[value.index], value.type.element);
       return Ok();
     case Source::kSeed:
       return InternalError("a graph to be simplified holds no gradients");
@@ -214,14 +214,14 @@ Result<std::optional<ValueId>> Simplifier::Affine(const std::vector<ValueId>& in
       if (channels * by->after != n || channels == 0 || by->size % channels != 0) continue;
       graph::Attributes attributes = node->attributes;
       attributes.dims = {static_cast<std::int64_t>(by->size / channels),
-                         static_cast<std::int64_t>(channels),
-                         static_cast<std::int64_t>(by->after)};
+                         static_cast<std::int64_t>(channels), static_cast<std::int64_t>(by->after)};
       ValueId x = node->inputs[0];
       const Node* unfolded = ProducerOf(x, primitives::kReshape);
       if (unfolded != nullptr && builder_.type(unfolded->inputs[0]) == type) {
         x = unfolded->inputs[0];
       }
-      AH_ASSIGN_OR_RETURN(ValueId y, builder_.Emit(kNormaliseAffine, {x, scale, shift}, attributes));
+      AH_ASSIGN_OR_RETURN(ValueId y,
+                          builder_.Emit(kNormaliseAffine, {x, scale, shift}, attributes));
       if (builder_.type(y) == type) return std::optional<ValueId>(y);
       graph::Attributes back;
       back.dims = type.shape;
@@ -236,8 +236,7 @@ Result<std::optional<ValueId>> Simplifier::Affine(const std::vector<ValueId>& in
 }  // namespace
 
 Result<graph::Model> Simplify(const graph::Model& model) {
-  AH_ASSIGN_OR_RETURN(std::shared_ptr<const graph::Graph> graph,
-                      Simplifier(model.graph()).Run());
+  AH_ASSIGN_OR_RETURN(std::shared_ptr<const graph::Graph> graph, Simplifier(model.graph()).Run());
   return model.With(std::move(graph), model.parameters());
 }
 

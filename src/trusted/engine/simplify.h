@@ -5,8 +5,8 @@
 //   x (1 + erf(x / sqrt 2)) / 2                     Gelu
 //   scale * normalised + shift, by channel          NormaliseAffine (fused_primitives.h)
 //
-// What is computed stays the same up to the rounding of one operation a rewrite. Every new node goes
-// through GraphBuilder::Emit, so the type check that examples do not mix is made once more.
+// What is computed stays the same up to the rounding of one operation a rewrite. Every new node
+// goes through GraphBuilder::Emit, so the type check that examples do not mix is made once more.
 #pragma once
 
 #include "shared/base/result.h"

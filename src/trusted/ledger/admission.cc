@@ -75,6 +75,7 @@ Status CheckTermLists(const wire::proto::TrainingTerms& terms) {
 Status CheckTerms(const wire::proto::TrainingTerms& terms) {
   AH_RETURN_IF_ERROR(CheckText(terms.loss(), "loss"));
   AH_RETURN_IF_ERROR(CheckText(terms.optimizer(), "optimizer"));
+  if (!terms.clipping().empty()) AH_RETURN_IF_ERROR(CheckText(terms.clipping(), "clipping"));
   AH_RETURN_IF_ERROR(CheckTermLists(terms));
   AH_RETURN_IF_ERROR(CheckPositive(terms.learning_rate(), "learning rate"));
   AH_RETURN_IF_ERROR(CheckPositive(terms.max_grad_norm(), "max grad norm"));

@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "trusted/simd/depthwise-inl.h"
 
@@ -22,61 +23,88 @@ HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
-// Adds rows [t, end) of outputs, kCount at a time, of one vector of columns (the first `part` lanes
-// of it) to the sums of kColumns column taps. frame and y point at the vector's first column.
-template <std::size_t kTaps, std::size_t kColumns, std::size_t kStep, std::size_t kCount>
-HWY_INLINE void AddColumns(const Frame& f, const float* frame, const float* y, std::size_t part,
-                           const std::size_t (&shift)[kColumns], std::size_t t, std::size_t end,
-                           TileVector (&acc)[kTaps * kColumns]) {
-  const std::size_t floats = f.out_columns() * f.unit;
-  const std::size_t stride = f.stride;
-  const LaneRange lanes(0, static_cast<std::int64_t>(part));
-  TileVector sum[kTaps * kColumns];
-  for (std::size_t i = 0; i < kTaps * kColumns; ++i) sum[i] = acc[i];
-  y += t * floats;
-  frame += t * kStep * stride;
-  for (; t < end; t += kCount, y += kCount * floats, frame += kCount * kStep * stride) {
-    TileVector g[kCount];
-    for (std::size_t o = 0; o < kCount; ++o) g[o] = lanes.Load(y + o * floats);
-    for (std::size_t q = 0; q < kColumns; ++q) {
-      const float* at = frame + shift[q];
-      for (std::size_t i = 0; i < (kCount - 1) * kStep + kTaps; ++i, at += stride) {
-        const TileVector x = hn::LoadU(TileTag(), at);
-        for (std::size_t o = 0; o < kCount; ++o) {
-          if (i < o * kStep || i - o * kStep >= kTaps) continue;
-          const std::size_t tap = (i - o * kStep) * kColumns + q;
-          sum[tap] = hn::MulAdd(x, g[o], sum[tap]);
-        }
-      }
-    }
+// The sums of kColumns column taps, as constants index them, so that they stay in registers.
+template <std::size_t kTaps, std::size_t kColumns>
+struct TapSums {
+  TileVector of[kTaps * kColumns];
+};
+
+namespace depthwise_detail {
+
+// The product of an input row, kRow below the first, with output row kOut, if a tap joins them.
+template <std::size_t kRow, std::size_t kColumn, std::size_t kOut, std::size_t kStep,
+          std::size_t kTaps, std::size_t kColumns>
+HWY_INLINE void AddProduct(TileVector x, TileVector g, TapSums<kTaps, kColumns>& sums) {
+  if constexpr (kRow >= kOut * kStep && kRow - kOut * kStep < kTaps) {
+    constexpr std::size_t kTap = (kRow - kOut * kStep) * kColumns + kColumn;
+    sums.of[kTap] = hn::MulAdd(x, g, sums.of[kTap]);
   }
-  for (std::size_t i = 0; i < kTaps * kColumns; ++i) acc[i] = sum[i];
 }
 
-// As many column taps at once as leave registers for their sums.
+template <std::size_t kRow, std::size_t kColumn, std::size_t kStep, std::size_t kCount,
+          std::size_t kTaps, std::size_t kColumns, std::size_t... Out>
+HWY_INLINE void AddInput(const float* at, const TileVector (&g)[kCount],
+                         TapSums<kTaps, kColumns>& sums, std::index_sequence<Out...>) {
+  const TileVector x = hn::LoadU(TileTag(), at);
+  (AddProduct<kRow, kColumn, Out, kStep>(x, g[Out], sums), ...);
+}
+
+// kCount rows of outputs, one vector of each; I counts through column taps and rows of inputs.
+template <std::size_t kStep, std::size_t kCount, std::size_t kTaps, std::size_t kColumns,
+          std::size_t... Out, std::size_t... I>
+HWY_INLINE void AddRows(const float* frame, std::size_t stride,
+                        const std::size_t (&shift)[kColumns], const LaneRange& lanes,
+                        const float* y, std::size_t floats, TapSums<kTaps, kColumns>& sums,
+                        std::index_sequence<Out...> out, std::index_sequence<I...>) {
+  constexpr std::size_t kRows = (kCount - 1) * kStep + kTaps;
+  const TileVector g[kCount] = {lanes.Load(y + Out * floats)...};
+  (AddInput<I % kRows, I / kRows, kStep>(frame + shift[I / kRows] + I % kRows * stride, g, sums,
+                                         out),
+   ...);
+}
+
+template <std::size_t kTaps, std::size_t kColumns, std::size_t... I>
+HWY_INLINE void Zero(TapSums<kTaps, kColumns>& sums, std::index_sequence<I...>) {
+  ((sums.of[I] = hn::Zero(TileTag())), ...);
+}
+
+template <std::size_t kTaps, std::size_t kColumns, std::size_t... I>
+HWY_INLINE void Store(const TapSums<kTaps, kColumns>& sums, float* to, std::index_sequence<I...>) {
+  (hn::StoreU(sums.of[I], TileTag(), to + (I / kColumns * kTaps + I % kColumns) * kLanes), ...);
+}
+
+}  // namespace depthwise_detail
+
+// As many column taps at once, from tap q on, as leave registers for their sums.
 template <std::size_t kTaps, std::size_t kColumns, std::size_t kStep>
 inline void WeightColumns(const Frame& f, const float* frame, const float* y, std::size_t q,
-                          float* sums) {
+                          float* to) {
   constexpr std::size_t kCount = kTaps == 3 ? 4 : 2;
+  constexpr std::size_t kInputs = kColumns * ((kCount - 1) * kStep + kTaps);
+  constexpr auto kAll = std::make_index_sequence<kTaps * kColumns>();
   std::size_t shift[kColumns];
-  for (std::size_t i = 0; i < kColumns; ++i) {
-    shift[i] = f.shift[q + i];
-  }
-  TileVector acc[kTaps * kColumns];
-  for (TileVector& a : acc) a = hn::Zero(TileTag());
+  for (std::size_t i = 0; i < kColumns; ++i) shift[i] = f.shift[q + i];
+  TapSums<kTaps, kColumns> sums;
+  depthwise_detail::Zero(sums, kAll);
   const std::size_t rows = f.out_rows();
-  const std::size_t even = rows - rows % kCount;
   const std::size_t floats = f.out_columns() * f.unit;
+  const std::size_t down = kStep * f.stride;
   for (std::size_t n = 0; n < floats; n += kLanes) {
-    const std::size_t part = HWY_MIN(kLanes, floats - n);
-    AddColumns<kTaps, kColumns, kStep, kCount>(f, frame + n, y + n, part, shift, 0, even, acc);
-    AddColumns<kTaps, kColumns, kStep, 1>(f, frame + n, y + n, part, shift, even, rows, acc);
-  }
-  for (std::size_t j = 0; j < kTaps; ++j) {
-    for (std::size_t i = 0; i < kColumns; ++i) {
-      hn::StoreU(acc[j * kColumns + i], TileTag(), sums + (j * kTaps + q + i) * kLanes);
+    const LaneRange lanes(0, static_cast<std::int64_t>(floats - n));
+    const float* at = frame + n;
+    std::size_t t = 0;
+    for (; t + kCount <= rows; t += kCount, at += kCount * down) {
+      depthwise_detail::AddRows<kStep, kCount>(at, f.stride, shift, lanes, y + t * floats + n,
+                                               floats, sums, std::make_index_sequence<kCount>(),
+                                               std::make_index_sequence<kInputs>());
+    }
+    for (; t < rows; ++t, at += down) {
+      depthwise_detail::AddRows<kStep, 1>(at, f.stride, shift, lanes, y + t * floats + n, floats,
+                                          sums, std::make_index_sequence<1>(),
+                                          std::make_index_sequence<kColumns * kTaps>());
     }
   }
+  depthwise_detail::Store(sums, to + q * kLanes, kAll);
 }
 
 template <std::size_t kTaps, std::size_t kStep>

@@ -220,9 +220,12 @@ struct GridTiles<std::index_sequence<I...>> {
   static constexpr GridFunction kFunctions[] = {&GridTile<I % kGridRows + 1, I / kGridRows + 1>...};
 };
 
+// Floats of `a` that stay in the first-level cache beside the rest.
+inline constexpr std::size_t kChunkFloats = HWY_TARGET == HWY_AVX3 ? 9216 : 4096;
+
 // Examples whose part of a panel fits into L1 together.
 HWY_INLINE std::size_t ChunkOf(const OuterShape& shape) {
-  const std::size_t most = kPanelFloats / (kTileColumns * HWY_MAX(shape.positions, 1));
+  const std::size_t most = kChunkFloats / (kTileColumns * HWY_MAX(shape.positions, 1));
   return HWY_MAX(HWY_MIN(most, shape.examples), 1);
 }
 

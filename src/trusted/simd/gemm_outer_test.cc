@@ -136,7 +136,7 @@ TEST(OuterSquares, EqualsTheNormOfTheGradient) {
 
 TEST(OuterSquares, TheSameBitsAtAnotherPlaceOfAnotherGroup) {
   for (const Target target : Targets()) {
-    for (const std::size_t positions : {1, 2, 5, 16, 33}) {
+    for (const std::size_t positions : std::vector<std::size_t>{1, 2, 5, 16, 33}) {
       const GemmKernels& kernels = *GemmKernelsFor(target);
       const Group group = GroupOf(7, positions, 19, 35, 2, 5);
       OuterShape one = group.shape;
@@ -260,7 +260,7 @@ TEST(OuterGrid, SaturatesAndRoundsToEven) {
 // A weight of 0 takes an example out, whatever it holds, in grid and float sums alike.
 TEST(Outer, ScaleZeroContributesNothing) {
   for (const Target target : Targets()) {
-    for (const std::size_t positions : {1, 3, 20}) {
+    for (const std::size_t positions : std::vector<std::size_t>{1, 3, 20}) {
       Group group = GroupOf(5, positions, 11, 21, 0, 40);
       Group without = group;
       group.scale[1] = 0;
@@ -294,7 +294,7 @@ TEST(Outer, ScaleZeroContributesNothing) {
 
 TEST(OuterGrid, SquaresAreTheSameBitsAtAnotherPlaceOfAnotherGroup) {
   for (const Target target : Targets()) {
-    for (const std::size_t positions : {1, 4, 70}) {
+    for (const std::size_t positions : std::vector<std::size_t>{1, 4, 70}) {
       const Group group = GroupOf(9, positions, 19, 53, 0, 5);
       const GridResult all = RunGrid(target, group, 0, 19, 1, false, 0, 0);
       for (std::size_t e = 0; e < 9; ++e) {

@@ -91,6 +91,11 @@ const char* TargetName(Target target) {
   return "scalar";
 }
 
+Target DetectBestTarget() {
+  const TargetList list = Detect();
+  return list.targets[list.count - 1];
+}
+
 std::span<const Target> AvailableTargets() {
   static const TargetList list = Detect();
   return {list.targets, list.count};

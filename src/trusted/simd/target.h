@@ -25,5 +25,7 @@ const char* TargetName(Target target);
 // What this machine (and its operating system) can run, the slowest, kScalar, first.
 std::span<const Target> AvailableTargets();
 inline Target BestTarget() { return AvailableTargets().back(); }
+// The same, asked of the processor anew: for programs that keep nothing (src/client/runtime).
+Target DetectBestTarget();
 
 }  // namespace anchorhold::simd

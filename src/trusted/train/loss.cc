@@ -1,6 +1,5 @@
 #include "trusted/train/loss.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -22,115 +21,44 @@ constexpr NamedLoss kLosses[] = {
     {Loss::kHuber, "huber"},
 };
 
-// One position; `label` is within range. Writes the gradient of the position's own loss.
-template <typename T>
-T CrossEntropyAt(const LossOptions& options, std::span<const T> z, std::size_t label,
-                 std::span<T> dz) {
-  const auto weight = [&options](std::size_t c) {
-    return options.class_weights.empty() ? T(1) : static_cast<T>(options.class_weights[c]);
-  };
-  const T max = *std::max_element(z.begin(), z.end());
-  T sum = 0;
-  for (std::size_t c = 0; c < z.size(); ++c) {
-    dz[c] = std::exp(z[c] - max);
-    sum += dz[c];
+struct StandardMath {
+  template <typename T>
+  static T Exp(T x) {
+    return std::exp(x);
   }
-  const T log_sum = max + std::log(sum);
-  const T certain = static_cast<T>(1 - options.label_smoothing) * weight(label);
-  const T spread = static_cast<T>(options.label_smoothing / static_cast<double>(z.size()));
-  T loss = certain * (log_sum - z[label]);
-  T total = certain;
-  if (spread > T(0)) {
-    for (std::size_t c = 0; c < z.size(); ++c) {
-      loss += spread * weight(c) * (log_sum - z[c]);
-      total += spread * weight(c);
-    }
+  template <typename T>
+  static T Log(T x) {
+    return std::log(x);
   }
-  for (std::size_t c = 0; c < z.size(); ++c) {
-    dz[c] = total * (dz[c] / sum) - (spread > T(0) ? spread * weight(c) : T(0));
+  template <typename T>
+  static T Log1p(T x) {
+    return std::log1p(x);
   }
-  dz[label] -= certain;
-  return loss;
-}
+};
 
 template <typename T>
-T CrossEntropy(const LossOptions& options, std::span<const T> z,
-               std::span<const std::int64_t> labels, std::span<T> dz) {
+T CrossEntropy(const LossTerms& terms, std::span<const T> z, std::span<const std::int64_t> labels,
+               std::span<T> dz) {
   AH_CHECK(!labels.empty() && z.size() % labels.size() == 0);
   const std::size_t classes = z.size() / labels.size();
-  AH_CHECK(options.class_weights.empty() || options.class_weights.size() == classes);
-  std::size_t counted = 0;
-  for (const std::int64_t label : labels) counted += label != options.ignore_index ? 1 : 0;
-  const T share = T(1) / static_cast<T>(std::max<std::size_t>(counted, 1));
-  T sum = 0;
-  for (std::size_t p = 0; p < labels.size(); ++p) {
-    const bool counts = labels[p] != options.ignore_index;
-    const std::int64_t label = counts ? labels[p] : 0;
-    AH_CHECK(label >= 0 && static_cast<std::size_t>(label) < classes);
-    const std::span<T> seed = dz.subspan(p * classes, classes);
-    const T loss = CrossEntropyAt(options, z.subspan(p * classes, classes),
-                                  static_cast<std::size_t>(label), seed);
-    sum += counts ? loss * share : T(0);
-    for (T& d : seed) d = counts ? d * share : T(0);
+  AH_CHECK(terms.class_weights.empty() || terms.class_weights.size() == classes);
+  for (const std::int64_t label : labels) {
+    AH_CHECK(terms.Ignores(label) || (label >= 0 && static_cast<std::size_t>(label) < classes));
   }
-  return sum;
+  return CrossEntropyOf<StandardMath>(terms, z, labels, dz);
 }
 
 template <typename T>
-T BinaryCrossEntropy(const LossOptions& options, std::span<const T> z, const Label& label,
+T BinaryCrossEntropy(const LossTerms& terms, std::span<const T> z, const Label& label,
                      std::span<T> dz) {
   AH_CHECK(label.targets.empty() ? z.size() == 1 && label.classes.size() == 1
                                  : label.targets.size() == z.size());
-  const std::vector<double>& weights = options.positive_weights;
-  AH_CHECK(weights.size() <= 1 || weights.size() == z.size());
-  const T n = static_cast<T>(z.size());
-  T sum = 0;
-  for (std::size_t j = 0; j < z.size(); ++j) {
-    const T y =
-        label.targets.empty() ? static_cast<T>(label.classes[0]) : static_cast<T>(label.targets[j]);
-    AH_CHECK(y == T(0) || y == T(1));
-    const T weight = weights.empty() ? T(1) : static_cast<T>(weights[weights.size() > 1 ? j : 0]);
-    const T e = std::exp(-std::abs(z[j]));
-    const T scale = weight * y + (T(1) - y);
-    const T sigmoid = (z[j] >= T(0) ? T(1) : e) / (T(1) + e);
-    dz[j] = scale * (sigmoid - y) / n;
-    // softplus(z) - y z, with max(z, 0) in a form that keeps a NaN.
-    sum += scale * ((z[j] < T(0) ? T(0) : z[j]) + std::log1p(e) - y * z[j]);
-  }
-  return sum / n;
-}
-
-template <typename T>
-T RegressionTerm(const LossOptions& options, T difference, T& derivative) {
-  const T size = std::abs(difference);
-  switch (options.kind) {
-    case Loss::kMeanAbsoluteError:
-      derivative = static_cast<T>((difference > T(0)) - (difference < T(0)));
-      return size;
-    case Loss::kHuber: {
-      const T delta = static_cast<T>(options.huber_delta);
-      const bool outside = size > delta;
-      derivative = outside ? std::copysign(delta, difference) : difference;
-      return outside ? delta * (size - delta / T(2)) : difference * difference / T(2);
-    }
-    default:
-      derivative = T(2) * difference;
-      return difference * difference;
-  }
-}
-
-template <typename T>
-T Regression(const LossOptions& options, std::span<const T> z, std::span<const float> targets,
-             std::span<T> dz) {
-  AH_CHECK(targets.size() == z.size());
-  const T n = static_cast<T>(z.size());
-  T sum = 0;
-  for (std::size_t j = 0; j < z.size(); ++j) {
-    T derivative = 0;
-    sum += RegressionTerm(options, z[j] - static_cast<T>(targets[j]), derivative);
-    dz[j] = derivative / n;
-  }
-  return sum / n;
+  const std::size_t weights = terms.positive_weights.size();
+  AH_CHECK(weights <= 1 || weights == z.size());
+  const float one = label.targets.empty() ? static_cast<float>(label.classes[0]) : 0.0F;
+  const std::span<const float> targets = label.targets.empty() ? std::span(&one, 1) : label.targets;
+  for (const float y : targets) AH_CHECK(y == 0.0F || y == 1.0F);
+  return TargetLossOf<StandardMath>(terms, z, targets, dz);
 }
 
 Status CheckWeights(const char* what, const std::vector<double>& weights, bool zero_is_allowed) {
@@ -155,6 +83,18 @@ Error Foreign(const char* option, Loss owner, Loss loss) {
 }
 
 }  // namespace
+
+LossTerms TermsOf(const LossOptions& loss) {
+  LossTerms terms;
+  terms.kind = loss.kind;
+  terms.class_weights = loss.class_weights;
+  terms.label_smoothing = loss.label_smoothing;
+  terms.ignores = loss.ignore_index.has_value();
+  terms.ignored = loss.ignore_index.value_or(0);
+  terms.positive_weights = loss.positive_weights;
+  terms.huber_delta = loss.huber_delta;
+  return terms;
+}
 
 std::string_view LossName(Loss loss) {
   for (const NamedLoss& named : kLosses) {
@@ -201,15 +141,17 @@ Status ValidateLoss(const LossOptions& loss) {
 template <typename T>
 T LossAndSeed(const LossOptions& loss, std::span<const T> z, const Label& label, std::span<T> dz) {
   AH_CHECK(!z.empty() && z.size() == dz.size());
+  const LossTerms terms = TermsOf(loss);
   switch (loss.kind) {
     case Loss::kCrossEntropy:
-      return CrossEntropy(loss, z, label.classes, dz);
+      return CrossEntropy(terms, z, label.classes, dz);
     case Loss::kBinaryCrossEntropy:
-      return BinaryCrossEntropy(loss, z, label, dz);
+      return BinaryCrossEntropy(terms, z, label, dz);
     case Loss::kMeanSquaredError:
     case Loss::kMeanAbsoluteError:
     case Loss::kHuber:
-      return Regression(loss, z, label.targets, dz);
+      AH_CHECK(label.targets.size() == z.size());
+      return TargetLossOf<StandardMath>(terms, z, label.targets, dz);
   }
   AH_CHECK(false);
   return T(0);  // not reached; the thread sanitizer's instrumentation hides that

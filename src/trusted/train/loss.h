@@ -26,16 +26,9 @@
 #include <vector>
 
 #include "shared/base/result.h"
+#include "trusted/train/loss_formulas.h"
 
 namespace anchorhold::train {
-
-enum class Loss : unsigned char {
-  kCrossEntropy = 1,
-  kBinaryCrossEntropy = 2,
-  kMeanSquaredError = 3,
-  kMeanAbsoluteError = 4,
-  kHuber = 5,
-};
 
 // "cross-entropy", "binary-cross-entropy", "mse", "l1", "huber".
 std::string_view LossName(Loss loss);
@@ -58,6 +51,9 @@ struct LossOptions {
   double huber_delta = 1;  // huber: finite, > 0
   friend bool operator==(const LossOptions&, const LossOptions&) = default;
 };
+
+// The same as terms, which point into `loss`.
+LossTerms TermsOf(const LossOptions& loss);
 
 // kInvalidInput naming the first option that is out of its range or belongs to another loss;
 // kLimitExceeded for more than kLossWeightsMax weights. Whether the number of weights fits the

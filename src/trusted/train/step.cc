@@ -17,6 +17,9 @@ Result<TrainingEngine> MakeEngine(const graph::Model& model, const LossOptions& 
   return TrainingEngine::Create(model, loss, engine, options.pool);
 }
 
+// What is noised and applied at a time: noise and gradient stay in the second-level cache.
+constexpr std::size_t kTile = std::size_t{1} << 14;
+
 // Calls work(thread, begin, size) for pieces that cover [0, total) once.
 template <typename Work>
 void ForPieces(engine::ThreadPool& pool, std::size_t total, std::size_t piece, const Work& work) {
@@ -73,10 +76,9 @@ PrivateStep::PrivateStep(TrainingEngine engine, Optimizer optimizer, Clipping cl
       clipping_(clipping),
       sum_(grid),
       scratch_(engine_.pool().threads()) {
-  const std::size_t piece = std::min(kNoisePiece, engine_.parameter_count());
   for (Scratch& scratch : scratch_) {
-    scratch.noise.resize(piece);
-    scratch.gradient.resize(piece);
+    scratch.noise.resize(kTile);
+    scratch.gradient.resize(kTile);
   }
 }
 
@@ -93,16 +95,15 @@ Result<PrivateStep> PrivateStep::Create(const graph::Model& model, const LossOpt
   return PrivateStep(std::move(engine), std::move(made), clipping, grid);
 }
 
-// The engine's norms are off by 2^-18 at most (simd/sums.h), or by what a Gram matrix's rounding
-// comes to: aimed a little below the radius, hardly a contribution is too long and has to be mended.
+// The engine's squared norms are off by 2^-19 at most (simd/sums.h), or by what a Gram matrix's
+// rounding comes to: aimed a little below the radius, hardly a contribution is too long and has to be
+// mended.
 void PrivateStep::Run(std::span<const BatchRow> rows, double expected_batch_size,
                       crypto::RandomSource& noise, double learning_rate,
                       std::span<float> parameters) {
   const dp::ClipGrid& grid = sum_.grid();
   engine::Clipping clipping;
-  clipping.kind = clipping_ == Clipping::kFlat       ? engine::ClippingKind::kFlat
-                  : clipping_ == Clipping::kPerLayer ? engine::ClippingKind::kPerLayer
-                                                     : engine::ClippingKind::kAutomatic;
+  clipping.kind = KindOf(clipping_);
   clipping.bound = grid.radius() * (1 - 0x1p-16);
   clipping.unit = 1 / grid.granularity();
   sum_.Prepare(rows.size());
@@ -110,7 +111,7 @@ void PrivateStep::Run(std::span<const BatchRow> rows, double expected_batch_size
   target.grid = sum_.sums();
   target.total = sum_.totals();
   target.capacity = sum_.capacity();
-  target.squares_max = grid.limit() * grid.limit() * (1 - 0x1p-48);
+  target.squares_max = grid.squares_max();
   engine_.SumClipped(parameters, rows, clipping, target);
   Release(expected_batch_size, noise, learning_rate, parameters);
 }
@@ -125,11 +126,27 @@ void PrivateStep::Release(double expected_batch_size, crypto::RandomSource& nois
   optimizer_.Begin();
   ForPieces(engine_.pool(), total, kNoisePiece,
             [&](std::size_t k, std::size_t begin, std::size_t size) {
-              const std::span<float> piece = std::span(scratch_[k].gradient).first(size);
-              sum_.TakeNoised(begin, *branches[begin / kNoisePiece], expected_batch_size,
-                              std::span(scratch_[k].noise).first(size), piece);
-              optimizer_.Update(begin, parameters.subspan(begin, size), piece, learning_rate);
+              crypto::RandomSource& branch = *branches[begin / kNoisePiece];
+              for (std::size_t at = begin; at < begin + size; at += kTile) {
+                const std::size_t count = std::min(kTile, begin + size - at);
+                const std::span<float> tile = std::span(scratch_[k].gradient).first(count);
+                sum_.TakeNoised(at, branch, expected_batch_size,
+                                std::span(scratch_[k].noise).first(count), tile);
+                optimizer_.Update(at, parameters.subspan(at, count), tile, learning_rate);
+              }
             });
+}
+
+engine::ClippingKind KindOf(Clipping clipping) {
+  switch (clipping) {
+    case Clipping::kFlat:
+      break;
+    case Clipping::kPerLayer:
+      return engine::ClippingKind::kPerLayer;
+    case Clipping::kAutomatic:
+      return engine::ClippingKind::kAutomatic;
+  }
+  return engine::ClippingKind::kFlat;
 }
 
 std::string_view ClippingName(Clipping clipping) {

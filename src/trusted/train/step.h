@@ -63,7 +63,7 @@ class PrivateStep {
   const engine::PlanReport& report() const { return engine_.report(); }
   std::uint64_t steps_done() const { return optimizer_.steps_done(); }
 
-  static constexpr std::size_t kNoisePiece = std::size_t{1} << 16;
+  static constexpr std::size_t kNoisePiece = std::size_t{1} << 18;
 
  private:
   PrivateStep(TrainingEngine engine, Optimizer optimizer, Clipping clipping,
@@ -82,6 +82,7 @@ class PrivateStep {
   std::vector<Scratch> scratch_;
 };
 
+engine::ClippingKind KindOf(Clipping clipping);
 // "flat", "per-layer", "automatic".
 std::string_view ClippingName(Clipping clipping);
 Result<Clipping> ParseClipping(std::string_view name);

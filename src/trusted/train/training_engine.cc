@@ -56,6 +56,22 @@ Result<TrainingEngine> TrainingEngine::Create(const graph::Model& model, const L
   return TrainingEngine(loss, simple.parameter_count(), std::move(pool), std::move(engine));
 }
 
+Result<TrainingEngine> TrainingEngine::ForInference(const graph::Model& model,
+                                                    const engine::EngineOptions& options,
+                                                    std::shared_ptr<engine::ThreadPool> pool) {
+  AH_ASSIGN_OR_RETURN(const graph::Model simple, engine::Simplify(model));
+  engine::Goal goal;
+  goal.result = simple.graph().outputs()[0];
+  goal.parameter_offsets = ParameterOffsets(simple);
+  engine::EngineOptions inference = options;
+  inference.mode = engine::Mode::kInference;
+  if (pool == nullptr) pool = std::make_shared<engine::ThreadPool>(1);
+  AH_ASSIGN_OR_RETURN(engine::Engine engine,
+                      engine::Engine::Create(simple, simple.share_graph(), goal, inference, *pool));
+  return TrainingEngine(Loss::kMeanSquaredError, simple.parameter_count(), std::move(pool),
+                        std::move(engine));
+}
+
 std::size_t TrainingEngine::output_width() const { return engine_->program().result.size; }
 
 void TrainingEngine::SumGradients(std::span<const float> parameters,

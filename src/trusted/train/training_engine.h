@@ -30,6 +30,12 @@ class TrainingEngine {
                                        const engine::EngineOptions& options,
                                        std::shared_ptr<engine::ThreadPool> pool);
 
+  // For predictions alone: the model's first output as it is, under no loss. options.mode is not
+  // looked at; Predict gives no losses.
+  static Result<TrainingEngine> ForInference(const graph::Model& model,
+                                             const engine::EngineOptions& options,
+                                             std::shared_ptr<engine::ThreadPool> pool);
+
   std::size_t parameter_count() const { return parameter_count_; }
   std::size_t output_width() const;
   const engine::PlanReport& report() const { return engine_->report(); }

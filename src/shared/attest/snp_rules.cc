@@ -1,0 +1,96 @@
+#include "shared/attest/snp_rules.h"
+
+#include <algorithm>
+
+namespace anchorhold::attest {
+namespace {
+
+// Why rules that nobody set were left out.
+std::string_view Because(const AppraisalInput& input) {
+  return input.policy == nullptr ? "no policy was given" : "the policy says \"not-checked\"";
+}
+
+// `forbidden` is the rule, `present` what the report says.
+Status CheckForbidden(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
+                      bool forbidden, bool present, std::string_view reason) {
+  if (forbidden) return appraiser.Check(name, !present, reason);
+  appraiser.Skip(name, input.policy == nullptr ? "no policy was given" : "the policy allows it");
+  return Ok();
+}
+
+Status CheckListed(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
+                   const std::optional<std::vector<Bytes>>& accepted, const Bytes& found) {
+  if (!accepted.has_value()) {
+    appraiser.Skip(name, Because(input));
+    return Ok();
+  }
+  return appraiser.Check(name,
+                         std::find(accepted->begin(), accepted->end(), found) != accepted->end(),
+                         ToHex(found) + " is not listed in the policy");
+}
+
+bool IsAtLeast(const SnpTcb& tcb, const SnpTcb& floor) {
+  return tcb.fmc.has_value() == floor.fmc.has_value() &&
+         tcb.fmc.value_or(0) >= floor.fmc.value_or(0) && tcb.boot_loader >= floor.boot_loader &&
+         tcb.tee >= floor.tee && tcb.snp >= floor.snp && tcb.microcode >= floor.microcode;
+}
+
+Status CheckTcbs(Appraiser& appraiser, const AppraisalInput& input, const SnpPolicy& policy,
+                 const SnpReportFields& report, SnpProduct product) {
+  const std::pair<std::string_view, const Bytes*> versions[] = {
+      {"reported_tcb_floor", &report.reported_tcb},
+      {"committed_tcb_floor", &report.committed_tcb},
+      {"launch_tcb_floor", &report.launch_tcb},
+      {"current_tcb_floor", &report.current_tcb}};
+  if (!policy.tcb_floors.has_value()) {
+    for (const auto& [name, raw] : versions) appraiser.Skip(name, Because(input));
+    return Ok();
+  }
+  const auto floor = policy.tcb_floors->find(product);
+  AH_RETURN_IF_ERROR(
+      appraiser.Check("product_has_tcb_floor", floor != policy.tcb_floors->end(),
+                      "the policy has no tcb_floor for " + std::string(SnpProductName(product))));
+  for (const auto& [name, raw] : versions) {
+    AH_RETURN_IF_ERROR(appraiser.Check(
+        name, IsAtLeast(ParseSnpTcb(*raw, product), floor->second),
+        "firmware older than the policy's floor for " + std::string(SnpProductName(product))));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Status CheckSnpRules(Appraiser& appraiser, const AppraisalInput& input, const SnpPolicy& policy,
+                     const SnpReportFields& report, SnpProduct product) {
+  AH_RETURN_IF_ERROR(CheckForbidden(appraiser, input, "no_debug", !policy.allow_debug,
+                                    report.DebugAllowed(),
+                                    "the guest may be debugged: the host can read its memory"));
+  AH_RETURN_IF_ERROR(CheckForbidden(appraiser, input, "no_migration_agent",
+                                    !policy.allow_migration_agent, report.MigrationAgentAllowed(),
+                                    "the guest may be moved by a migration agent"));
+  AH_RETURN_IF_ERROR(CheckForbidden(appraiser, input, "no_smt", !policy.allow_smt,
+                                    report.SmtAllowed(),
+                                    "the guest may share a core's threads with others"));
+  if (policy.vmpl.has_value()) {
+    AH_RETURN_IF_ERROR(appraiser.Check("vmpl", report.vmpl == *policy.vmpl,
+                                       "asked for at VMPL " + std::to_string(report.vmpl) +
+                                           ", not at " + std::to_string(*policy.vmpl)));
+  } else {
+    appraiser.Skip("vmpl", Because(input));
+  }
+  if (policy.guest_svn_min.has_value()) {
+    AH_RETURN_IF_ERROR(appraiser.Check("guest_svn", report.guest_svn >= *policy.guest_svn_min,
+                                       "the guest's SVN is " + std::to_string(report.guest_svn)));
+  } else {
+    appraiser.Skip("guest_svn", Because(input));
+  }
+  AH_RETURN_IF_ERROR(
+      CheckListed(appraiser, input, "host_data", policy.host_data, report.host_data));
+  AH_RETURN_IF_ERROR(
+      CheckListed(appraiser, input, "id_key_digest", policy.id_key_digests, report.id_key_digest));
+  AH_RETURN_IF_ERROR(CheckListed(appraiser, input, "author_key_digest", policy.author_key_digests,
+                                 report.author_key_digest));
+  return CheckTcbs(appraiser, input, policy, report, product);
+}
+
+}  // namespace anchorhold::attest
