@@ -139,6 +139,16 @@ TEST_F(ModelTools, GradSumsClippedGradients) {
   EXPECT_FLOAT_EQ(sum[1], 4);
   ASSERT_NE(file->Find("per_example_norms"), nullptr);
   EXPECT_EQ(file->Find("per_example_norms")->shape, (std::vector<std::int64_t>{2}));
+  std::vector<std::string> automatic = clipped;
+  automatic.insert(automatic.end(), {"--clipping", "automatic", "--threads", "3"});
+  json = ModelJson(automatic);
+  EXPECT_EQ(json["clipping"], "automatic");
+  EXPECT_TRUE(json["clipped"].is_null());
+  automatic[automatic.size() - 3] = "layers";
+  ExpectError(automatic, 2, "--clipping");
+  std::vector<std::string> no_norm = base;
+  no_norm.insert(no_norm.end(), {"--clipping", "flat"});
+  ExpectError(no_norm, 2, "--max-grad-norm");
   clipped.back() = "0";
   ExpectError(clipped, 2, "--max-grad-norm");
 }

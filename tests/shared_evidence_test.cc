@@ -150,7 +150,9 @@ TEST(SharedRevocation, EveryCaseIsRefusedForItsReason) {
   const fs::path folder = kShared / "x509-crl";
   if (!fs::exists(folder)) GTEST_SKIP() << "there is no " << folder;
   std::ifstream file(folder / "cases.json");
-  for (const Json& test_case : Json::parse(file)["cases"]) {
+  const Json cases = Json::parse(file)["cases"];
+  EXPECT_EQ(cases.size(), 2u);
+  for (const Json& test_case : cases) {
     SCOPED_TRACE(test_case["id"]);
     const auto read = [&](const char* role) {
       return ReadFile(folder / test_case["files"][role].get<std::string>());

@@ -142,6 +142,24 @@ TEST_F(TrainingTest, EvaluationPrintsClasses) {
   }
 }
 
+// Threads share the work, and change no bit of what comes out.
+TEST_F(TrainingTest, ThreadsChangeNoResult) {
+  const std::string fit = "model fit " + Classes("net.onnx") +
+                          "--loss binary-cross-entropy --optimizer adam --steps 25 " +
+                          "--batch-size 40 --insecure-no-privacy --out ";
+  const std::string evaluate =
+      "model evaluate " + Classes("net.onnx") + "--loss binary-cross-entropy --weights w1";
+  const auto fitted = RunJson(fit + "w1 --threads 1");
+  const auto evaluated = RunJson(evaluate + " --threads 1");
+  for (const std::string threads : {"--threads 2", "--threads 3", ""}) {
+    const auto again = RunJson(fit + "other --force " + threads);
+    EXPECT_EQ(again["mean_loss"], fitted["mean_loss"]) << threads;
+    EXPECT_EQ(*ReadWholeFile(folder_ / "other", 1 << 20), *ReadWholeFile(folder_ / "w1", 1 << 20))
+        << threads;
+    EXPECT_EQ(RunJson(evaluate + " " + threads), evaluated) << threads;
+  }
+}
+
 TEST_F(TrainingTest, RegressionLosses) {
   for (const std::string loss : {"mse", "l1", "huber --huber-delta 0.1"}) {
     RunJson("model fit " + Range("net.onnx") + "--optimizer adam --steps 300 " +
@@ -184,7 +202,10 @@ TEST_F(TrainingTest, ErrorsNameTheOption) {
       {loss + "--lr-schedule step:every=5", "--lr-schedule"},
       {loss + "--lr-schedule constant:warmup=500", "--lr-schedule"},
       {loss + "--freeze 'tail.*'", "--freeze"},
-      {loss + "--freeze '*'", "--freeze"}};
+      {loss + "--freeze '*'", "--freeze"},
+      {loss + "--threads 0", "--threads"},
+      {loss + "--threads two", "--threads"},
+      {loss + "--threads 1025", "--threads"}};
   for (const auto& [options, word] : cases) {
     const std::string error = FitError(options);
     EXPECT_NE(error.find(word), std::string::npos) << options << ": " << error;

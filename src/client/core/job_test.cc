@@ -167,6 +167,11 @@ TEST_F(CheckOutcomeTest, RefusesOtherOptions) {
   request_.options = asked;
   request_.options.add_frozen("w");
   ExpectRefused("other training options");
+  request_.options = asked;
+  request_.options.set_clipping("automatic");
+  ExpectRefused("other training options");
+  released_.mutable_terms()->set_clipping("per-layer");
+  ExpectRefused("other training options");
 }
 
 TEST_F(CheckOutcomeTest, RefusesMoreEpsilonAndLessNoise) {

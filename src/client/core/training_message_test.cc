@@ -69,6 +69,8 @@ TEST(WriteConfig, LeavesOutWhatBelongsToOthers) {
   EXPECT_FALSE(options.has_loss_options());
   EXPECT_EQ(options.optimizer_options().SerializeAsString(), "");  // all 0
   EXPECT_EQ(options.schedule().kind(), "constant");
+  EXPECT_EQ(options.clipping(), "");  // flat
+  config.clipping = train::Clipping::kPerLayer;
   config.optimizer = train::DefaultsOf(train::OptimizerKind::kAdagrad);
   config.loss = train::Loss::kHuber;
   wire::proto::TrainingOptions adagrad;
@@ -77,6 +79,7 @@ TEST(WriteConfig, LeavesOutWhatBelongsToOthers) {
   EXPECT_EQ(adagrad.optimizer_options().beta1(), 0);
   EXPECT_EQ(adagrad.optimizer_options().alpha(), 0);
   EXPECT_EQ(adagrad.loss_options().huber_delta(), 1);
+  EXPECT_EQ(adagrad.clipping(), "per-layer");
   config.optimizer = train::DefaultsOf(train::OptimizerKind::kRmsProp);
   config.loss = train::Loss::kCrossEntropy;
   config.loss.class_weights = {1, 2};

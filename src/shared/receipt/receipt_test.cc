@@ -47,6 +47,7 @@ class ReceiptTest : public testing::Test {
     terms.mutable_loss_options()->add_class_weights(0.5);
     terms.mutable_loss_options()->set_ignore_index(-100);
     terms.add_frozen("body.*");
+    terms.set_clipping("automatic");
     for (const char* name : {"cancer-centre", "screening-clinic"}) {
       wire::proto::DatasetCharge& charge = *released.add_charges();
       charge.set_name(name);

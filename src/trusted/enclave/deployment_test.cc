@@ -4,12 +4,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "shared/base/limits.h"
 #include "shared/channel/client.h"
@@ -358,9 +361,8 @@ TEST_F(DeploymentTest, JobsWorkOnTheMachinesCores) {
   std::ifstream file(folder_.path() / "state" / "enclave.log");
   const std::string log{std::istreambuf_iterator<char>(file), {}};
   const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1U);
-  const std::string expected =
-      "threads=" + std::to_string(std::min(cores, limits::kEnclaveThreadsMax));
-  EXPECT_NE(log.find(expected), std::string::npos) << log;
+  const std::size_t threads = std::min(cores, limits::kEnclaveThreadsMax);
+  EXPECT_NE(log.find("threads=" + std::to_string(threads)), std::string::npos) << log;
 }
 
 TEST_F(DeploymentTest, RefusalsLeaveNoTrace) {

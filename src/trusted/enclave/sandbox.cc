@@ -29,7 +29,7 @@ constexpr AllowedCall kAllowed[] = {
     {SCMP_SYS(read), "the relay, the store and the wake-up descriptor; nothing else is open"},
     {SCMP_SYS(write), "the same, and the log"},
     {SCMP_SYS(poll), "the relay's loop waits for the host or for a finished job"},
-    {SCMP_SYS(futex), "mutexes and condition variables"},
+    {SCMP_SYS(futex), "mutexes, condition variables, and threads that wait for a task"},
     {SCMP_SYS(munmap), "free() of a large block"},
     {SCMP_SYS(mremap), "realloc() of a large block; it cannot add PROT_EXEC"},
     {SCMP_SYS(brk), "malloc() of a small block"},

@@ -12,8 +12,8 @@
 namespace anchorhold::enclave {
 
 // Loss, optimizer, learning-rate schedule and clipping, each with its options; no pool of threads.
-// kInvalidInput naming the first that is unknown, out of its range, or set although it belongs to another loss, optimizer or
-// schedule; kLimitExceeded for too many weights.
+// kInvalidInput naming the first that is unknown, out of its range, or set although it belongs to
+// another loss, optimizer or schedule; kLimitExceeded for too many weights.
 Result<train::TrainerConfig> ReadTrainerConfig(const wire::proto::TrainingOptions& options);
 
 // The patterns of parameters that are not trained. Errors as for graph::CheckFreezePatterns.

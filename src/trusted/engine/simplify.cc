@@ -38,13 +38,13 @@ std::optional<AxisRun> RunOf(const Shape& part, const Shape& whole) {
   for (std::size_t k = 0; k < whole.size(); ++k) {
     const std::int64_t size = whole[whole.size() - 1 - k];
     const std::int64_t own = k < part.size() ? part[part.size() - 1 - k] : 1;
-    if (own == 1 && size != 1) {
+    if (own == 1 && size == 1) continue;
+    if (own == 1) {
       if (inside) before = true;
       if (!inside) run.after *= static_cast<std::size_t>(size);
       continue;
     }
     if (own != size || before) return std::nullopt;
-    if (size == 1) continue;
     inside = true;
     run.size *= static_cast<std::size_t>(size);
   }

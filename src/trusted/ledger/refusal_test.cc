@@ -165,6 +165,7 @@ TEST_F(RefusalTest, TermsThatMakeNoSense) {
   EXPECT_EQ(refused([](TermsProto& t) { t.set_steps(limits::kStepsMax + 1); }),
             ErrorCode::kLimitExceeded);
   EXPECT_EQ(refused([](TermsProto& t) { t.set_momentum(1); }), ErrorCode::kInvalidInput);
+  EXPECT_EQ(refused([](TermsProto& t) { t.set_clipping("\xff"); }), ErrorCode::kInvalidInput);
   EXPECT_EQ(refused([nan](TermsProto& t) { t.set_momentum(nan); }), ErrorCode::kInvalidInput);
   EXPECT_EQ(refused([](TermsProto& t) { t.set_loss(""); }), ErrorCode::kInvalidInput);
   EXPECT_EQ(refused([](TermsProto& t) { t.set_optimizer(std::string(65, 'x')); }),

@@ -37,41 +37,33 @@ HWY_INLINE void CopyFloats(const float* from, std::size_t n, float* to) {
   if (i < n) StorePart(LoadPart(n - i, from + i), n - i, to + i);
 }
 
-// The lanes [begin, end) of a vector in memory; the others are zero, and are not read.
+// The lanes [begin, end) of a vector in memory; the others are zero, and are not read. Kept as
+// numbers: a mask that is a whole vector would make everything that holds one over-aligned, and
+// GCC 12 with -ftrivial-auto-var-init has been seen to clear live parts of such a variable.
 class LaneRange {
  public:
   LaneRange() : LaneRange(0, 0) {}
   LaneRange(std::int64_t begin, std::int64_t end) {
     const auto lanes = static_cast<std::int64_t>(kLanes);
-    const auto first = static_cast<std::size_t>(HWY_MIN(HWY_MAX(begin, 0), lanes));
-    const auto last = static_cast<std::size_t>(HWY_MIN(HWY_MAX(end, 0), lanes));
-#if HWY_TARGET <= HWY_AVX2
-    const TileTag d;
-    mask_ = hn::AndNot(hn::FirstN(d, first), hn::FirstN(d, last));
-#else
-    begin_ = first;
-    end_ = last;
-#endif
+    begin_ = static_cast<std::size_t>(HWY_MIN(HWY_MAX(begin, 0), lanes));
+    end_ = static_cast<std::size_t>(HWY_MIN(HWY_MAX(end, 0), lanes));
   }
 
   HWY_INLINE TileVector Load(const float* p) const {
+    const TileTag d;
 #if HWY_TARGET <= HWY_AVX2
-    return hn::MaskedLoad(mask_, TileTag(), p);
+    return hn::MaskedLoad(hn::AndNot(hn::FirstN(d, begin_), hn::FirstN(d, end_)), d, p);
 #else
-    if (begin_ == 0 && end_ == kLanes) return hn::LoadU(TileTag(), p);
+    if (begin_ == 0 && end_ == kLanes) return hn::LoadU(d, p);
     HWY_ALIGN float lanes[kLanes] = {};
     for (std::size_t i = begin_; i < end_; ++i) lanes[i] = p[i];
-    return hn::Load(TileTag(), lanes);
+    return hn::Load(d, lanes);
 #endif
   }
 
  private:
-#if HWY_TARGET <= HWY_AVX2
-  hn::Mask<TileTag> mask_;
-#else
   std::size_t begin_;
   std::size_t end_;
-#endif
 };
 
 // Rows of an image as rows of outputs: to[u] = row[u step + at] for u in 0 .. count - 1, zero where

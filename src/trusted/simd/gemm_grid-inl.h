@@ -6,10 +6,14 @@
 // whole numbers and added to the same tile of the sum, which stays in registers from one example to
 // the next:
 //
-//   for each panel of columns
-//     for each chunk of examples                 so that their part of `a` is packed into L1
-//       for each tile of rows
-//         for each example: V tile, v tile, sum tile += sign v, squares
+//   for each block of rows                       its part of `g` is packed, tile by tile
+//     for each panel of columns
+//       for each chunk of examples               so that their part of `a` is packed into L1
+//         for each tile of rows
+//           for each example: V tile, v tile, sum tile += sign v, squares
+//
+// Unpacked, a tile would read a few numbers from each row of `g`, rows that a power of two or three
+// times one apart fall on the same few lines of the first-level cache.
 //
 // A tile of v_e has at most 12 vectors; its squares are added in floats lane by lane (12 terms, so
 // the relative error is below 2^-20) and then in doubles, one for each example and lane.
@@ -51,12 +55,12 @@ struct WholeTile {
 
 struct GridJob {
   OuterShape shape;
-  const float* g = nullptr;
-  const float* a = nullptr;
   const float* scale = nullptr;
   std::int32_t sign = 1;
   std::int32_t* sum = nullptr;
   float* panel = nullptr;     // [chunk of examples][positions][columns], packed
+  float* block = nullptr;     // [tile of rows][examples][positions][kGridRows], packed
+  std::size_t first = 0;      // the block's first row
   double* squares = nullptr;  // [examples][kLanes]
 };
 
@@ -183,8 +187,8 @@ HWY_NOINLINE void GridTile(const GridJob& job, const GridPlace& place) {
   using namespace grid_detail;
   constexpr auto kAll = std::make_index_sequence<kRows * kVectors>();
   const std::size_t positions = job.shape.positions;
-  const std::size_t ldg = job.shape.ldg;
-  const float* g = job.g + place.e * positions * ldg + place.i;
+  const std::size_t all = job.shape.examples * positions;
+  const float* g = job.block + (place.i - job.first) * all + place.e * positions * kGridRows;
   const float* panel = job.panel;
   double* squares = job.squares + place.e * kLanes;
   WholeTile<kRows, kVectors> sum;
@@ -192,7 +196,7 @@ HWY_NOINLINE void GridTile(const GridJob& job, const GridPlace& place) {
   for (std::size_t e = place.e; e < place.end; ++e) {
     Tile<kRows, kVectors> tile;
     ZeroTile(tile);
-    AccumulateTile(positions, AInterleaved{g, ldg}, panel, kVectors * kLanes, tile);
+    AccumulateTile(positions, AInterleaved{g, kGridRows}, panel, kVectors * kLanes, tile);
     Rounding rounding;
     rounding.scale = hn::Set(TileTag(), job.scale[e]);
     rounding.keep = hn::Ne(rounding.scale, hn::Zero(TileTag()));
@@ -200,7 +204,7 @@ HWY_NOINLINE void GridTile(const GridJob& job, const GridPlace& place) {
     TileVector square = hn::Zero(TileTag());
     RoundTile(rounding, tile, sum, square, kAll);
     AddSquares(square, squares);
-    g += positions * ldg;
+    g += positions * kGridRows;
     panel += positions * kVectors * kLanes;
     squares += kLanes;
   }
@@ -240,38 +244,78 @@ HWY_INLINE void FoldSquares(std::size_t examples, const double* lanes, double* s
 
 }  // namespace grid_detail
 
+namespace grid_detail {
+
+// Rows of `g` that are packed at a time: a multiple of every target's kGridRows.
+inline constexpr std::size_t kBlockRows = 192;
+
+// Rows [job.first, end) of g^T into job.block.
+HWY_INLINE void PackBlock(const GridJob& job, std::size_t end, const float* g) {
+  const std::size_t all = job.shape.examples * job.shape.positions;
+  for (std::size_t i = job.first; i < end; i += kGridRows) {
+    float* to = job.block + (i - job.first) * all;
+    const float* from = g + i;
+    const std::size_t rows = HWY_MIN(end - i, kGridRows);
+    if (rows == kGridRows) {
+      for (std::size_t t = 0; t < all; ++t, to += kGridRows, from += job.shape.ldg) {
+        for (std::size_t r = 0; r < kGridRows; ++r) to[r] = from[r];
+      }
+    } else {
+      for (std::size_t t = 0; t < all; ++t, to += kGridRows, from += job.shape.ldg) {
+        for (std::size_t r = 0; r < rows; ++r) to[r] = from[r];
+      }
+    }
+  }
+}
+
+// Columns [place.j, place.j + place.columns) of the block's rows up to `end`.
+HWY_INLINE void GridPanel(const GridJob& job, GridPlace place, std::size_t end, const float* a,
+                          bool accumulate) {
+  const OuterShape& shape = job.shape;
+  const std::size_t chunk = ChunkOf(shape);
+  const std::size_t vectors = Quotient(place.columns, kLanes);
+  std::size_t e = 0;
+  do {  // once at least: no examples add up to zero
+    place.e = e;
+    place.end = HWY_MIN(e + chunk, shape.examples);
+    place.load = accumulate || e != 0;
+    PackBRows(a + e * shape.positions * shape.lda + place.j, shape.lda,
+              (place.end - e) * shape.positions, place.columns, vectors, job.panel);
+    for (place.i = job.first; place.i < end; place.i += kGridRows) {
+      const std::size_t rows = HWY_MIN(end - place.i, kGridRows);
+      GridTiles<>::kFunctions[(vectors - 1) * kGridRows + rows - 1](job, place);
+    }
+    e = place.end;
+  } while (e < shape.examples);
+}
+
+}  // namespace grid_detail
+
 inline std::size_t OuterGridScratch(const OuterShape& shape) {
   const std::size_t panel = grid_detail::ChunkOf(shape) * shape.positions * kTileColumns;
-  return kLineFloats + 2 * shape.examples * kLanes + panel;
+  const std::size_t rows = HWY_MIN(shape.p + kGridRows - 1, grid_detail::kBlockRows);
+  return 2 * kLineFloats + 2 * shape.examples * kLanes + panel +
+         rows * shape.examples * shape.positions;
 }
 
 inline void OuterGrid(const OuterShape& shape, std::size_t begin, std::size_t end, const float* g,
                       const float* a, const float* scale, std::int32_t sign, bool accumulate,
                       std::int32_t* sum, double* squares, float* scratch) {
   using namespace grid_detail;
-  GridJob job{shape, g, a, scale, sign, sum, nullptr, nullptr};
+  GridJob job{shape, scale, sign, sum};
   job.squares = reinterpret_cast<double*>(AlignToLine(scratch));
   job.panel = AlignToLine(scratch) + 2 * shape.examples * kLanes;
+  job.block = AlignToLine(job.panel + ChunkOf(shape) * shape.positions * kTileColumns);
   for (std::size_t i = 0; i < shape.examples * kLanes; ++i) job.squares[i] = 0;
-  const std::size_t chunk = ChunkOf(shape);
-  for (std::size_t j = 0; j < shape.d; j += kTileColumns) {
-    GridPlace place;
-    place.j = j;
-    place.columns = HWY_MIN(shape.d - j, kTileColumns);
-    const std::size_t vectors = Quotient(place.columns, kLanes);
-    std::size_t e = 0;
-    do {  // once at least: no examples add up to zero
-      place.e = e;
-      place.end = HWY_MIN(e + chunk, shape.examples);
-      place.load = accumulate || e != 0;
-      PackBRows(a + e * shape.positions * shape.lda + j, shape.lda,
-                (place.end - e) * shape.positions, place.columns, vectors, job.panel);
-      for (place.i = begin; place.i < end; place.i += kGridRows) {
-        const std::size_t rows = HWY_MIN(end - place.i, kGridRows);
-        GridTiles<>::kFunctions[(vectors - 1) * kGridRows + rows - 1](job, place);
-      }
-      e = place.end;
-    } while (e < shape.examples);
+  for (job.first = begin; job.first < end; job.first += kBlockRows) {
+    const std::size_t block_end = HWY_MIN(end, job.first + kBlockRows);
+    PackBlock(job, block_end, g);
+    for (std::size_t j = 0; j < shape.d; j += kTileColumns) {
+      GridPlace place;
+      place.j = j;
+      place.columns = HWY_MIN(shape.d - j, kTileColumns);
+      GridPanel(job, place, block_end, a, accumulate);
+    }
   }
   FoldSquares(shape.examples, job.squares, squares);
 }

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "trusted/simd/rows_test_util.h"
+#include "trusted/simd/rows_for_test.h"
 
 namespace anchorhold::simd {
 namespace {

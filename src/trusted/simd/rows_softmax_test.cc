@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "trusted/kernels/softmax.h"
-#include "trusted/simd/rows_test_util.h"
+#include "trusted/simd/rows_for_test.h"
 
 namespace anchorhold::simd {
 namespace {

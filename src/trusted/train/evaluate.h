@@ -33,7 +33,7 @@ struct Evaluation {
 //   binary-cross-entropy  1 if the logit is above 0 (probability above one half), else 0; each
 //                         label by itself where there are several.
 // Preconditions: sizes fit (CheckFits), at least one row.
-Evaluation Evaluate(TrainingEngine& engine, const LossOptions& loss, std::span<const float> parameters,
-                    const ExampleSet& examples);
+Evaluation Evaluate(TrainingEngine& engine, const LossOptions& loss,
+                    std::span<const float> parameters, const ExampleSet& examples);
 
 }  // namespace anchorhold::train

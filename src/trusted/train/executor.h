@@ -1,5 +1,6 @@
 // Executor: a model, differentiated for one loss and planned, ready to run one example at a time.
-// The trainer sees only this face; a faster compiler behind it changes no caller.
+// The reference, with naive kernels, and what judges a model and its examples before a job;
+// trainers and tools run the same on training_engine.h, which is held against this.
 //
 // Parameters and gradients are one flat float vector: the model's parameters in the order of
 // graph::Model::parameters(), each row-major.

@@ -84,11 +84,10 @@ PrivateStep::PrivateStep(TrainingEngine engine, Optimizer optimizer, Clipping cl
 
 Result<PrivateStep> PrivateStep::Create(const graph::Model& model, const LossOptions& loss,
                                         const OptimizerConfig& optimizer, Clipping clipping,
-                                        NoiseMultiplier noise_multiplier,
-                                        MaxGradNorm max_grad_norm, const StepOptions& options) {
-  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid,
-                      dp::ClipGrid::Create(noise_multiplier, max_grad_norm,
-                                           model.parameter_count()));
+                                        NoiseMultiplier noise_multiplier, MaxGradNorm max_grad_norm,
+                                        const StepOptions& options) {
+  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid, dp::ClipGrid::Create(noise_multiplier, max_grad_norm,
+                                                                    model.parameter_count()));
   AH_ASSIGN_OR_RETURN(TrainingEngine engine,
                       MakeEngine(model, loss, engine::Mode::kPrivateTraining, options));
   AH_ASSIGN_OR_RETURN(Optimizer made, Optimizer::Create(optimizer, engine.parameter_count()));
@@ -96,8 +95,8 @@ Result<PrivateStep> PrivateStep::Create(const graph::Model& model, const LossOpt
 }
 
 // The engine's squared norms are off by 2^-19 at most (simd/sums.h), or by what a Gram matrix's
-// rounding comes to: aimed a little below the radius, hardly a contribution is too long and has to be
-// mended.
+// rounding comes to: aimed a little below the radius, hardly a contribution is too long and has to
+// be mended.
 void PrivateStep::Run(std::span<const BatchRow> rows, double expected_batch_size,
                       crypto::RandomSource& noise, double learning_rate,
                       std::span<float> parameters) {

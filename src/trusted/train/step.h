@@ -1,5 +1,5 @@
-// One training step on a batch: gradients, their sum, its release, the update. The trainers draw the
-// batches and keep count; what is here is the arithmetic, on all threads.
+// One training step on a batch: gradients, their sum, its release, the update. The trainers draw
+// the batches and keep count; what is here is the arithmetic, on all threads.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ enum class Clipping : unsigned char { kFlat = 1, kPerLayer = 2, kAutomatic = 3 }
 struct StepOptions {
   std::shared_ptr<engine::ThreadPool> pool{};  // none: the caller's thread alone
   std::size_t batch = 0;                       // what is expected: for the plan
-  engine::EngineOptions engine{};  // its mode and batch are set here
+  engine::EngineOptions engine{};              // its mode and batch are set here
 };
 
 // Without privacy: the mean of the gradients.
@@ -45,9 +45,9 @@ class PlainStep {
   std::vector<float> losses_;
 };
 
-// With privacy: the mechanism of dp/clip.h. Noise is drawn in pieces of kNoisePiece parameters, each
-// from a branch of its own of the random source, so that neither the number of threads nor their
-// order changes a draw.
+// With privacy: the mechanism of dp/clip.h. Noise is drawn in pieces of kNoisePiece parameters,
+// each from a branch of its own of the random source, so that neither the number of threads nor
+// their order changes a draw.
 class PrivateStep {
  public:
   // Refuses what TrainingEngine, the optimizer or dp::ClipGrid refuse.

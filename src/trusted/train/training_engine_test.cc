@@ -1,5 +1,5 @@
-// What the engine makes of a model: which idioms and chains it finds, how it sums gradients, what it
-// promises about memory. That its numbers are right is tests/random_graph_test's matter.
+// What the engine makes of a model: which idioms and chains it finds, how it sums gradients, what
+// it promises about memory. That its numbers are right is tests/random_graph_test's matter.
 #include "trusted/train/training_engine.h"
 
 #include <gtest/gtest.h>
