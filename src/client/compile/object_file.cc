@@ -7,8 +7,8 @@
 namespace anchorhold::client {
 namespace {
 
-constexpr std::size_t kEntryBytes = 64;   // of the section table
-constexpr std::size_t kSymbolBytes = 24;  // of the symbol table
+constexpr std::size_t kEntryBytes = 64;    // of the section table
+constexpr std::size_t kSymbolBytes = 24;   // of the symbol table
 constexpr std::uint32_t kSymbolTable = 2;  // SHT_SYMTAB
 constexpr std::size_t kAlignment = 64;
 
@@ -51,7 +51,9 @@ class Elf {
 Error NotAnObject() { return InvalidInput("not an ELF object of 64 bits, or cut short"); }
 
 Result<Elf> Elf::Open(ByteSpan bytes) {
-  constexpr char kMagic[] = "\x7f" "ELF\x02\x01";  // 64 bits, little-endian
+  constexpr char kMagic[] =
+      "\x7f"
+      "ELF\x02\x01";  // 64 bits, little-endian
   if (bytes.size() < 64 || std::memcmp(bytes.data(), kMagic, 6) != 0) return NotAnObject();
   Elf elf(bytes);
   const auto table = elf.Read<std::uint64_t>(0x28);

@@ -1,9 +1,10 @@
 // The two file formats of a static library, as far as packing one needs them.
 //
 //   object   ELF, 64 bits, little-endian: a header of 64 bytes with the section table's place
-//            (e_shoff, 0x28), its entries' number (e_shnum, 0x3C) and the names' section (e_shstrndx,
-//            0x3E); each entry of 64 bytes: name, type, flags, address, offset (0x18), size (0x20),
-//            link, info, alignment, entry size                       System V ABI, "Sections"
+//            (e_shoff, 0x28), its entries' number (e_shnum, 0x3C) and the names' section
+//            (e_shstrndx, 0x3E); each entry of 64 bytes: name, type, flags, address, offset (0x18),
+//            size (0x20), link, info, alignment, entry size                       System V ABI,
+//            "Sections"
 //   archive  "!<arch>\n", then members, each a header of 60 characters (name[16], date[12], uid[6],
 //            gid[6], mode[8], size[10], "`\n") and its bytes, padded to even length. The first
 //            member, "/", is the symbol index: a big-endian count, as many offsets of members'

@@ -20,9 +20,9 @@ extern const char anchorhold_runtime_object_end[] __attribute__((visibility("hid
 namespace anchorhold::client {
 
 ByteSpan RuntimeObject() {
-  return AsBytes({anchorhold_runtime_object, static_cast<std::size_t>(
-                                                 anchorhold_runtime_object_end -
-                                                 anchorhold_runtime_object)});
+  return AsBytes(
+      {anchorhold_runtime_object,
+       static_cast<std::size_t>(anchorhold_runtime_object_end - anchorhold_runtime_object)});
 }
 
 }  // namespace anchorhold::client

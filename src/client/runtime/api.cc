@@ -91,15 +91,15 @@ int model_clipped_gradient_sum(void* workspace, const float* parameters, std::si
   return runtime::Sum(workspace, request);
 }
 
-void model_sgd_step(void* workspace, float* parameters, const float* gradient,
-                    double learning_rate, double weight_decay, double momentum, float* velocity) {
+void model_sgd_step(void* workspace, float* parameters, const float* gradient, double learning_rate,
+                    double weight_decay, double momentum, float* velocity) {
   const anchorhold::kernels::FlushSubnormals flush;
   anchorhold::simd::SumKernels::Update update;
   update.rate = learning_rate;
   update.decay = weight_decay;
   update.momentum = velocity == nullptr ? 0 : momentum;
-  runtime::WorkspaceIn(workspace).kernels.sums->sgd(
-      update, runtime::TheImage().parameter_count, gradient, parameters, velocity);
+  runtime::WorkspaceIn(workspace).kernels.sums->sgd(update, runtime::TheImage().parameter_count,
+                                                    gradient, parameters, velocity);
 }
 
 void model_adamw_step(void* workspace, float* parameters, const float* gradient,

@@ -1,6 +1,7 @@
 // The image of a compiled model: what `anchorhold model compile` writes into libmodel.a, and the
-// freestanding runtime reads. One block of bytes without pointers: an Image, then the tables that it
-// tells the places of. Both sides are of one build, so the program's own types lie in it as they are.
+// freestanding runtime reads. One block of bytes without pointers: an Image, then the tables that
+// it tells the places of. Both sides are of one build, so the program's own types lie in it as they
+// are.
 #pragma once
 
 #include <cstddef>
@@ -53,13 +54,13 @@ struct LossPlan {
 struct Image {
   ImageMode mode = ImageMode::kInfer;
   std::uint32_t reserved = 0;
-  std::uint64_t group = 1;          // examples worked on at a time
+  std::uint64_t group = 1;  // examples worked on at a time
   std::uint64_t parameter_count = 0;
-  std::uint64_t input_width = 0;    // numbers of one example
+  std::uint64_t input_width = 0;  // numbers of one example
   std::uint64_t label_width = 0;
   std::uint64_t arena_bytes = 0;
   std::uint64_t shared_bytes = 0;
-  std::uint64_t joined_rows = 0;    // the most rows of a table that one example reads
+  std::uint64_t joined_rows = 0;  // the most rows of a table that one example reads
   LossPlan loss;
   engine::Operand result;
   engine::Operand seed;

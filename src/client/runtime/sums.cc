@@ -1,6 +1,7 @@
 // Sums of gradients, as engine/gradient_sums.cc makes them on one thread and in floats:
 //
-//   sum = sum over examples e of s_e g_e,   s_e = 1, or min(1, bound / |g_e|) where they are clipped
+//   sum = sum over examples e of s_e g_e,   s_e = 1, or min(1, bound / |g_e|) where they are
+//   clipped
 //
 // |g_e|^2 is added up over the parameters, each in the way that was planned for it. A gradient that
 // is not finite counts as zero.

@@ -21,9 +21,9 @@ struct Workspace {
   engine::Kernels kernels;
   engine::StepTables tables;
   engine::Frame frame;
-  double* squares = nullptr;   // [group]: of one parameter's gradient
-  double* totals = nullptr;    // [group]: of the whole gradient
-  float* scales = nullptr;     // [group]
+  double* squares = nullptr;     // [group]: of one parameter's gradient
+  double* totals = nullptr;      // [group]: of the whole gradient
+  float* scales = nullptr;       // [group]
   std::int32_t* rows = nullptr;  // [joined_rows]
 };
 
@@ -37,8 +37,8 @@ struct Request {
   float* losses = nullptr;       // [examples]; null: not wanted
   bool clips = false;
   double bound = 0;
-  float* norms = nullptr;        // [examples]; null: not wanted
-  float* sum = nullptr;          // [parameter_count]; null: forward only
+  float* norms = nullptr;  // [examples]; null: not wanted
+  float* sum = nullptr;    // [parameter_count]; null: forward only
 };
 
 // 0 if this processor has no kernels.

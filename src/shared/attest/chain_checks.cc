@@ -6,14 +6,10 @@ namespace {
 using crypto::ChainCheck;
 
 // Names of the checks that are about one certificate alone, and hold for all if they hold.
-constexpr std::string_view kAloneNames[] = {"root_is_pinned",
-                                            "certificate_algorithm",
-                                            "certificate_constraints",
-                                            "certificate_key_usage",
-                                            "certificate_path_length",
-                                            "certificate_critical_extension",
-                                            "certificate_not_yet_valid",
-                                            "certificate_expired"};
+constexpr std::string_view kAloneNames[] = {
+    "root_is_pinned",          "certificate_algorithm",   "certificate_constraints",
+    "certificate_key_usage",   "certificate_path_length", "certificate_critical_extension",
+    "certificates_are_current"};
 
 std::string_view NameOf(const crypto::ChainFault& fault,
                         std::span<const std::string_view> link_names) {

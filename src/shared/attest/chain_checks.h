@@ -12,8 +12,8 @@ namespace anchorhold::attest {
 // `link_names[i]` is the name of the check that certificate i is signed by the next one, or, of the
 // last one, by itself. Precondition: as many names as certificates. The other checks are called
 // root_is_pinned, certificate_algorithm, certificate_constraints, certificate_key_usage,
-// certificate_path_length, certificate_critical_extension, certificate_not_yet_valid and
-// certificate_expired.
+// certificate_path_length, certificate_critical_extension and certificates_are_current, which
+// refuses as certificate_not_yet_valid or certificate_expired.
 Result<std::vector<crypto::VerifiedCertificate>> CheckChain(
     Appraiser& appraiser, std::span<const crypto::UnverifiedCertificate> chain,
     std::span<const std::string_view> link_names, const crypto::ChainRules& rules);

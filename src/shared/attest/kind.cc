@@ -7,9 +7,7 @@
 namespace anchorhold::attest {
 namespace {
 
-constexpr std::string_view kNoPolicy =
-    "no policy was given: only signatures, chains and bindings "
-    "were checked";
+constexpr std::string_view kNoPolicy = "no policy was given";
 
 Status CheckPolicyNames(const Kind& kind, const AppraisalInput& input, Appraiser& appraiser) {
   if (input.policy == nullptr) {

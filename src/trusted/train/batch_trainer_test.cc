@@ -86,8 +86,8 @@ TEST(BatchTrainer, LearnsAndMovesTheRunningStatistics) {
 
   // With the statistics that it has found, each row by itself is classified as the batch was.
   const graph::Model trained = ForInference(onnx, ByName(*trainer));
-  Executor executor = Executor::ForTraining(trained, config.loss).value();
-  const Evaluation result = Evaluate(executor, config.loss, trainer->parameters(), rows);
+  TrainingEngine engine = TrainingEngine::Create(trained, config.loss, {}, nullptr).value();
+  const Evaluation result = Evaluate(engine, config.loss, trainer->parameters(), rows);
   EXPECT_EQ(result.accuracy, 1.0);
   EXPECT_NEAR(result.mean_loss, trainer->last_mean_loss(), 0.05);
 }
