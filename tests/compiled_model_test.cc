@@ -261,7 +261,7 @@ TEST_F(CompiledModel, TransposedWeight) {
   b.Weight("w", {4, 6}, std::vector<float>(24, 0.25F)).Node("Transpose", {"w"}, {"wt"});
   b.Node("MatMul", {"x", "wt"}, {"h"}).Node("Tanh", {"h"}, {"t"});
   b.Weight("v", {4, 1}, {0.5F, -0.25F, 1, 2}).Node("MatMul", {"t", "v"}, {"y"});
-  Write("transposed.onnx", b.Build("y", {1}));
+  Write("transposed.onnx", b.Output("y").Write());
   Check(folder_ / "transposed.onnx", Loss::kHuber, true);
 }
 
@@ -269,7 +269,7 @@ TEST_F(CompiledModel, RefusesByNameWhatOnlyReferenceKernelsRun) {
   OnnxBuilder b({6});
   b.Weight("w", {6, 2}, std::vector<float>(12, 0.5F)).Node("MatMul", {"x", "w"}, {"h"});
   b.Node("Sin", {"h"}, {"y"});
-  Write("sine.onnx", b.Build("y", {2}));
+  Write("sine.onnx", b.Output("y").Write());
   const Outcome outcome = Compile(folder_ / "sine.onnx", Mode::kInference, Loss::kMeanSquaredError);
   EXPECT_NE(outcome.status, 0);
   EXPECT_NE(outcome.err.find("reference kernels"), std::string::npos) << outcome.err;

@@ -1,7 +1,7 @@
 #include "client/compile/image_builder.h"
 
 #include <algorithm>
-#include <cstring>
+#include <new>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -20,13 +20,12 @@ using runtime::Image;
 template <typename T>
 void CopyEntry(const T& entry, std::byte* to) {
   static_assert(std::is_trivially_copyable_v<T>);
-  T copy = entry;
+  [[maybe_unused]] T* const copy = ::new (to) T(entry);
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_clear_padding)
-  __builtin_clear_padding(&copy);
+  __builtin_clear_padding(copy);
 #endif
 #endif
-  std::memcpy(to, &copy, sizeof(T));
 }
 
 class ImageWriter {

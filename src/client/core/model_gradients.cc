@@ -141,14 +141,15 @@ Result<GradientSums> SumGradients(const graph::Model& model, const train::LossOp
   results.squared_norms = squares;
   engine.SumClipped(parameters, train::AllRows(examples), clipping, target, results);
   for (std::size_t row = 0; row < examples.rows; ++row) {
-    const double norm = std::sqrt(squares[row]);
+    // Norms are known beyond what floats hold; the gradient itself is not.
+    const auto norm = static_cast<float>(std::sqrt(squares[row]));
     if (!std::isfinite(norm)) {
       return InvalidInput("the gradient of row " + std::to_string(row) +
                           " is not finite; scale the inputs, or begin from smaller weights");
     }
     result.mean_loss += losses[row];
-    result.norms.push_back(static_cast<float>(norm));
-    if (result.clipped && norm > *how.max_grad_norm) ++*result.clipped;
+    result.norms.push_back(norm);
+    if (result.clipped && double{norm} > *how.max_grad_norm) ++*result.clipped;
   }
   result.mean_loss /= static_cast<double>(examples.rows);
   return result;

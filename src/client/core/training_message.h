@@ -35,7 +35,8 @@ std::string ScheduleText(const wire::proto::LearningRateSchedule& schedule);
 Result<std::vector<double>> ParseNumbers(std::string_view text);
 
 // Loss, optimizer, schedule and clipping as the enclave expects them: what belongs to another loss,
-// optimizer or schedule stays unset, and so does flat clipping. Precondition: the configuration is valid.
+// optimizer or schedule stays unset, and so does flat clipping. Precondition: the configuration is
+// valid.
 void WriteConfig(const train::TrainerConfig& config, wire::proto::TrainingOptions& options);
 
 }  // namespace anchorhold::client

@@ -187,14 +187,19 @@ void Engine::State::Sum(std::span<const float> parameters, const Batch& batch,
   const kernels::FlushSubnormals flush_prologue;
   Prologue(parameters);
   const std::size_t threads = pool_.threads();
-  const Rounds rounds = CutBatch(batch.size(), threads, program.group);
+  // On a grid, a round's contributions have to fit the 32 bits (gradient_sums.h).
+  const std::size_t capacity = target.grid == nullptr ? batch.size() : target.capacity;
+  const std::size_t workers = std::max<std::size_t>(std::min(threads, capacity), 1);
+  const std::size_t most = std::max<std::size_t>(capacity / workers, 1);
+  const Rounds rounds = CutBatch(batch.size(), workers, std::min(program.group, most));
   AH_CHECK(target.grid == nullptr || target.total != nullptr || batch.size() <= target.capacity);
   for (Thread& thread : threads_) thread.frame.examples = 0;
   sums_.Begin(clipping, target);
   for (std::size_t round = 0; round < rounds.rounds; ++round) {
     pool_.Run([&](std::size_t k) {
       const kernels::FlushSubnormals flush;
-      const Share share = ShareOf(round, k, rounds, threads, batch.size());
+      Share share = ShareOf(round, k, rounds, workers, batch.size());
+      if (k >= workers) share.count = 0;
       threads_[k].frame.examples = share.count;
       if (share.count > 0) {
         Forward(k, batch, share.first, share.count);

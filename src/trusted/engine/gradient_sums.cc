@@ -212,22 +212,22 @@ void GradientSums::FindScales(Slot& slot, const Batch& batch, std::size_t first)
   }
 }
 
+// The 32 bits are emptied between rounds alone: until Check has looked at a round's contributions,
+// one that is far too long may have wrapped around in them, which taking it back undoes exactly,
+// and which it would not undo after a move to the totals.
 void GradientSums::BeginRound() {
   parts_.clear();
-  const bool limited = target_->grid != nullptr;
+  std::size_t contributions = 0;
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     const std::size_t examples = slots_[s].frame.examples;
-    for (std::size_t first = 0; first < examples;) {
-      Part part{s, first, examples - first, false};
-      if (limited) {
-        part.flush = pending_ == target_->capacity;
-        if (part.flush) pending_ = 0;
-        part.count = std::min(part.count, target_->capacity - pending_);
-        pending_ += part.count;
-      }
-      first += part.count;
-      parts_.push_back(part);
-    }
+    contributions += examples;
+    if (examples > 0) parts_.push_back({s, 0, examples});
+  }
+  flushes_ = false;
+  if (target_->grid != nullptr) {
+    AH_CHECK(contributions <= target_->capacity);
+    flushes_ = pending_ + contributions > target_->capacity;
+    pending_ = flushes_ ? contributions : pending_ + contributions;
   }
   for (std::vector<double>& squares : contributions_) {
     std::fill(squares.begin(), squares.end(), 0.0);
@@ -340,8 +340,8 @@ void GradientSums::Add(std::size_t k, float* scratch) {
       Clear(item);
       accumulate = true;
     }
+    if (flushes_) Flush(item);
     for (const Part& part : parts_) {
-      if (part.flush) Flush(item);
       double* squares = contributions_[k].data() + part.slot * program_.group;
       AddPart(item, part, 1, accumulate, squares, scratch);
       accumulate = true;
@@ -369,7 +369,7 @@ void GradientSums::Check(float* scratch) {
       double squares = 0;
       for (const std::vector<double>& own : contributions_) squares += own[s * program_.group + e];
       if (squares <= most) continue;
-      const Part one{s, e, 1, false};
+      const Part one{s, e, 1};
       AddAll(one, -1, scratch);
       const auto shorter = static_cast<float>(std::sqrt(most / squares) * (1 - 0x1p-10));
       const std::size_t vectors = by_layer_ ? program_.sums.size() : 1;

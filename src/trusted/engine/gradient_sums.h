@@ -51,12 +51,11 @@ class GradientSums {
     std::vector<float> scales;       // [1 or parameters, group]
     std::vector<std::int32_t> rows;  // scratch: the table's rows of one example
   };
-  // Examples [first, first + count) of a slot, in this order; `flush` first.
+  // Examples [first, first + count) of a slot.
   struct Part {
     std::size_t slot = 0;
     std::size_t first = 0;
     std::size_t count = 0;
-    bool flush = false;
   };
 
   void CutItems();
@@ -84,6 +83,7 @@ class GradientSums {
   std::size_t scratch_ = 0;
   std::size_t layers_ = 0;   // parameters with a gradient
   std::size_t pending_ = 0;  // contributions in the 32-bit sums
+  bool flushes_ = false;     // this round begins by moving the sums to the totals
   bool fresh_ = true;        // nothing was added yet
   std::vector<Slot> slots_;
   std::vector<Part> parts_;

@@ -71,6 +71,7 @@ class Lowerer {
   bool PlanPointConvolution(const graph::Node& node, std::size_t parameter);
   bool PlanSparse(const graph::Node& node, std::size_t parameter);
   Method ChooseMethod(ParameterPlan& plan, bool ghost_possible) const;
+  void CountProducts(const ParameterPlan& plan);
   void EmitSums();
   void EmitTransposed(graph::ValueId image, Operand& out);
 

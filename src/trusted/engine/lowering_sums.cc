@@ -42,6 +42,11 @@ Method Lowerer::ChooseMethod(ParameterPlan& plan, bool ghost_possible) const {
   return !fits || plan.ghost_cost < plan.instantiate_cost ? Method::kGhost : Method::kInstantiate;
 }
 
+void Lowerer::CountProducts(const ParameterPlan& plan) {
+  out_.multiply_adds += static_cast<double>(plan.positions) * static_cast<double>(plan.rows) *
+                        static_cast<double>(plan.columns);
+}
+
 // A^T G, both by example and with the positions as rows.
 bool Lowerer::PlanOuter(const Node& node, std::size_t parameter) {
   if (node.primitive != &primitives::kMatMul || !node.attributes.transpose_a ||
@@ -62,6 +67,7 @@ bool Lowerer::PlanOuter(const Node& node, std::size_t parameter) {
   GradientSum& sum = out_.sums[parameter];
   sum.method = plan.method;
   sum.outer = {1, plan.positions, plan.rows, plan.columns, plan.rows, plan.columns};
+  CountProducts(plan);
   pending_.push_back({parameter, g, a, false});
   return true;
 }
@@ -93,6 +99,7 @@ bool Lowerer::PlanPointConvolution(const Node& node, std::size_t parameter) {
   GradientSum& sum = out_.sums[parameter];
   sum.method = Method::kGhost;
   sum.outer = {1, plan.positions, plan.rows, plan.columns, plan.rows, plan.columns};
+  CountProducts(plan);
   pending_.push_back({parameter, y, x, plan.positions > 1});
   return true;
 }

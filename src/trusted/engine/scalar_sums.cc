@@ -27,7 +27,10 @@ double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scal
     const double bounded = std::isnan(scaled) ? 0.0 : std::clamp(scaled, -kMost, kMost);
     const double v = std::nearbyint(bounded);
     squares += v * v;
-    sum[i] += sign * static_cast<std::int32_t>(v);
+    // Sums wrap around (gradient_sums.cc, BeginRound).
+    const auto whole = static_cast<std::uint32_t>(static_cast<std::int32_t>(v));
+    sum[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum[i]) +
+                                       static_cast<std::uint32_t>(sign) * whole);
   }
   return squares;
 }
