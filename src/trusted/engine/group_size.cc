@@ -1,13 +1,14 @@
 #include "trusted/engine/group_size.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace anchorhold::engine {
 namespace {
 
 // Multiply-adds that packing a weight costs, and fetching a byte from beyond the cache.
 constexpr double kReuse = 48;
-constexpr double kSpill = 1;
+constexpr double kSpill = 2;
 // Steps have a cost of their own, in multiply-adds, which a group shares.
 constexpr double kStep = 3000;
 constexpr double kCacheBytes = 1 << 20;
@@ -34,7 +35,7 @@ double Cost(const LoweredProgram& program, std::size_t group) {
     }
   }
   const auto bytes = static_cast<double>(program.arena_bytes);
-  return bytes * g > kCacheBytes ? cost + kSpill * bytes : cost;
+  return cost + kSpill * bytes * std::log2(1 + bytes * g / kCacheBytes);
 }
 
 }  // namespace
