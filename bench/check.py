@@ -45,8 +45,7 @@ def opacus_gradients(module, x, labels):
 
     wrapped = GradSampleModule(module)
     torch.nn.functional.cross_entropy(wrapped(x), labels).backward()
-    return {name: parameter.grad_sample.detach().double()
-            for name, parameter in module.named_parameters()}
+    return {name: parameter.grad_sample.detach() for name, parameter in module.named_parameters()}
 
 
 def initial_values(onnx_path):
@@ -58,21 +57,24 @@ def initial_values(onnx_path):
 
 def pair(ours, stored, module):
     """For each of our gradients the name of PyTorch's parameter, and whether it is transposed:
-    exporters rename the weights that they transpose."""
-    parameters = dict(module.named_parameters())
-    pairs = {}
-    for name in ours:
-        if name in parameters:
-            pairs[name] = (name, False)
-            continue
-        for other, parameter in parameters.items():
-            values = parameter.detach().numpy()
-            if values.ndim == 2 and np.array_equal(values.T, stored[name]):
+    exporters rename the weights that they transpose or give another shape, so those are known by
+    their numbers."""
+    parameters = {name: values.detach().numpy() for name, values in module.named_parameters()}
+    pairs = {name: (name, False) for name in ours if name in parameters}
+    left = set(parameters) - set(pairs)
+    for name in set(ours) - set(pairs):
+        for other in left:
+            values = parameters[other]
+            same = values.size == stored[name].size
+            if same and np.array_equal(values.ravel(), stored[name].ravel()):
+                pairs[name] = (other, False)
+            elif same and values.ndim == 2 and np.array_equal(values.T, stored[name]):
                 pairs[name] = (other, True)
     missing = set(parameters) - {name for name, _ in pairs.values()}
     unknown = set(ours) - set(pairs)
     if missing or unknown:
-        sys.exit(f"parameters do not match: PyTorch's {sorted(missing)}, ours {sorted(unknown)}")
+        sys.exit(f"{len(missing)} parameters of PyTorch's and {len(unknown)} of ours have no "
+                 f"counterpart, {(sorted(missing) + sorted(unknown))[0]} among them")
     return pairs
 
 
@@ -92,7 +94,7 @@ def check(program, folder, name):
     labels = torch.from_numpy(np.load(folder / f"{name}.label.npy"))
     module = networks.make_network(name)
     theirs = opacus_gradients(module, x, labels)
-    squares = sum(g.flatten(1).square().sum(1) for g in theirs.values())
+    squares = sum(g.flatten(1).double().square().sum(1) for g in theirs.values())
     norms = squares.sqrt()
     bound = float(norms.median())
     factors = (bound / norms).clamp(max=1)
@@ -109,9 +111,9 @@ def check(program, folder, name):
     difference, length = 0.0, 0.0
     for our_name, (their_name, transposed) in pairs.items():
         gradient = theirs[their_name]
-        wanted = torch.tensordot(factors, gradient, dims=1).numpy()
+        wanted = torch.tensordot(factors, gradient.double(), dims=1).numpy()
         got = sums[our_name].T if transposed else sums[our_name]
-        difference += float(np.square(got - wanted).sum())
+        difference += float(np.square(got.reshape(wanted.shape) - wanted).sum())
         length += float(np.square(wanted).sum())
     reference = np.load(folder / f"{name}.y.npy")
     return {"network": name, "output": relative(y - reference, np.abs(reference)),

@@ -91,9 +91,10 @@ Status ForbidDumps() {
 }
 
 // Left to itself, malloc asks how many processors there are (sched_getaffinity) as soon as more
-// than a few threads have allocated; told how many arenas it may make, it never does.
+// than a few threads have allocated; told how many arenas it may make, it never does. The
+// sanitizers bring a malloc of their own.
 Status SettleMalloc() {
-#if defined(__GLIBC__)
+#if defined(__GLIBC__) && !defined(ANCHORHOLD_SANITIZED)
   constexpr int kArenasMax = 128;
   if (::mallopt(M_ARENA_MAX, kArenasMax) != 1) return StepFailed("mallopt(M_ARENA_MAX)");
 #endif
