@@ -14,12 +14,31 @@ import pathlib
 import warnings
 
 import numpy as np
+import onnx
 import torch
 
 import networks
 
-CHECK_ROWS = 3
+CHECK_ROWS = 5
 OPSET = 18
+
+
+def freeze_constants(graph, module):
+    """Turns initializers that are no parameter of the module into Constant nodes: exporters write
+    factors, and the ones and zeros of a normalisation without weights, as initializers, and those
+    would be trained."""
+    trained = set()
+    for parameter in module.parameters():
+        values = parameter.detach().numpy()
+        trained.add(values.tobytes())
+        trained.add(values.T.tobytes())  # in order: tobytes() writes rows, whatever the strides
+    constants = [tensor for tensor in graph.initializer
+                 if tensor.data_type == onnx.TensorProto.FLOAT
+                 and onnx.numpy_helper.to_array(tensor).tobytes() not in trained]
+    for tensor in constants:
+        node = onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+        graph.node.insert(0, node)
+        graph.initializer.remove(tensor)
 
 
 def export(name, folder):
@@ -28,7 +47,9 @@ def export(name, folder):
     program = torch.onnx.export(module, (x,), dynamo=True, opset_version=OPSET, input_names=["x"],
                                 output_names=["y"], verbose=False,
                                 dynamic_shapes=({0: torch.export.Dim("batch")},))
-    program.save(str(folder / f"{name}.onnx"), external_data=False)
+    proto = program.model_proto
+    freeze_constants(proto.graph, module)
+    onnx.save(proto, folder / f"{name}.onnx")
     with torch.no_grad():
         y = module(x)
     for what, array in (("x", x), ("label", labels), ("y", y)):

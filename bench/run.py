@@ -52,7 +52,10 @@ class Bench:
                             "TORCHINDUCTOR_CACHE_DIR": str(options.work / "inductor")}
 
     def prepare(self, name):
-        if not (self.models / f"{name}.y.npy").exists():
+        made = self.models / f"{name}.y.npy"
+        sources = [HERE / "export.py", HERE / "networks.py"]
+        if not made.exists() or any(source.stat().st_mtime > made.stat().st_mtime
+                                    for source in sources):
             subprocess.run([sys.executable, HERE / "export.py", self.models, name], check=True)
         return run_json([sys.executable, HERE / "check.py", self.options.anchorhold, self.models,
                          name])
