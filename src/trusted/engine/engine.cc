@@ -1,6 +1,7 @@
 #include "trusted/engine/engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -60,8 +61,8 @@ Engine::State::State(LoweredProgram lowered, const Kernels& kernels, ThreadPool&
   for (const std::vector<Step>* steps : {&program.prologue, &program.forward, &program.backward}) {
     for (const Step& step : *steps) {
       if (step.kind == StepKind::kNaive) continue;
-      // A smaller group may need more than a full one: blocks are then cut otherwise.
-      for (std::size_t examples = program.group; examples > 0; examples /= 2) {
+      // Of every number of examples: fewer may need more, as blocks are then cut otherwise.
+      for (std::size_t examples = 1; examples <= program.group; ++examples) {
         scratch = std::max(scratch, ScratchOf(step, tables_, kernels_, examples));
       }
     }
@@ -94,9 +95,16 @@ void Engine::State::Prologue(std::span<const float> parameters) {
     thread.frame.base[static_cast<std::size_t>(Space::kParameters)] =
         reinterpret_cast<std::byte*>(const_cast<float*>(parameters.data()));
   }
-  Frame frame = threads_[0].frame;
-  frame.examples = 1;
-  RunSteps(program.prologue, frame);
+  for (Thread& thread : threads_) thread.frame.examples = 1;
+  for (std::size_t i = 0; i < program.first_pack; ++i) {
+    RunStep(program.prologue[i], tables_, kernels_, threads_[0].frame);
+  }
+  std::atomic<std::size_t> next = program.first_pack;
+  pool_.Run([&](std::size_t k) {
+    for (std::size_t i = next++; i < program.prologue.size(); i = next++) {
+      RunStep(program.prologue[i], tables_, kernels_, threads_[k].frame);
+    }
+  });
 }
 
 void Engine::State::LoadInputs(const Frame& frame, const Batch& batch, std::size_t first) {

@@ -92,6 +92,7 @@ class Lowerer {
   std::optional<Step> ConvolutionStep(const Work& work) const;
   bool EmitMatMul(Work& work);
   bool EmitConvolution(Work& work);
+  void PackFilter(Step& step);
   void TakeEpilogue(const Work& work, Step& step);
   bool EmitPool(Work& work);
   bool EmitRows(Work& work);
@@ -106,7 +107,7 @@ class Lowerer {
   // lowering_memory.cc: operands, and places for buffers.
   Operand Read(graph::ValueId id);
   Operand Write(graph::ValueId id);
-  Operand NewBuffer(std::size_t elements);
+  Operand NewBuffer(std::size_t elements, Space space = Space::kArena);
   void Keep(const Operand& operand);
   void Push(Step step, const Work& work);
   void Push(Step step, bool by_example, bool forward);
@@ -143,6 +144,7 @@ class Lowerer {
     bool transposed_images = false;
   };
   std::vector<PendingSum> pending_;
+  std::vector<Step> packs_;
 };
 
 // The product that a MatMul node is, for one example; nothing if it is not a plain batch.

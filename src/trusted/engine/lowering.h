@@ -12,6 +12,7 @@
 //   Relu', Clip'             read the activation's output instead of its input (both tell on which
 //                            side of the kink it was), so that the input need not be kept
 //   normalisation's parts    dx, dscale and dshift in one step
+//   weights of convolutions  put into the order of the kernels once, in the prologue
 //   parameters' gradients    not formed where the sum over the group can be contracted at once
 #pragma once
 
@@ -52,6 +53,7 @@ struct GradientSum {
 
 struct LoweredProgram {
   std::vector<Step> prologue;  // once for new parameters; examples = 1
+  std::size_t first_pack = 0;  // steps of the prologue from here on do not need each other
   std::vector<Step> forward;
   std::vector<Step> backward;
   std::vector<Points> points;

@@ -65,6 +65,8 @@ void Lowerer::EmitSteps() {
     if (work_[w].absorbed && !last_of_chain) continue;
     Emit(w);
   }
+  out_.first_pack = out_.prologue.size();
+  for (Step& step : packs_) out_.prologue.push_back(std::move(step));
 }
 
 void Lowerer::Emit(std::size_t w) {
@@ -173,10 +175,29 @@ bool Lowerer::EmitConvolution(Work& work) {
                         static_cast<double>(shape.windows.taps());
   step->in[0] = Read(work.inputs[0]);
   step->in[1] = Read(work.inputs[1]);
+  PackFilter(*step);
   TakeEpilogue(work, *step);
   step->out[0] = Write(work.output);
   Push(*step, work);
   return true;
+}
+
+void Lowerer::PackFilter(Step& step) {
+  if (step.kind == StepKind::kConvolutionWeight) return;
+  const bool adjoint = step.kind == StepKind::kConvolutionInput;
+  const std::size_t floats = options_.kernels.convolution->packed(
+      step.convolution,
+      adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward);
+  if (floats == 0) return;
+  Step pack;
+  pack.kind = StepKind::kPackFilter;
+  pack.convolution = step.convolution;
+  pack.adjoint = adjoint;
+  pack.in[0] = step.in[1];
+  pack.out[0] = NewBuffer(floats, Space::kShared);
+  step.in[1] = pack.out[0];
+  step.packed = true;
+  packs_.push_back(std::move(pack));
 }
 
 bool Lowerer::EmitPool(Work& work) {

@@ -71,13 +71,15 @@ Operand Lowerer::Write(ValueId id) {
   return operand;
 }
 
-Operand Lowerer::NewBuffer(std::size_t elements) {
+Operand Lowerer::NewBuffer(std::size_t elements, Space space) {
   Operand operand;
+  operand.space = space;
   operand.offset = buffers_.size();
-  operand.stride = elements * sizeof(float);
+  operand.stride = space == Space::kArena ? elements * sizeof(float) : 0;
   operand.size = elements;
   Buffer buffer;
-  buffer.bytes = operand.stride;
+  buffer.space = space;
+  buffer.bytes = elements * sizeof(float);
   buffers_.push_back(buffer);
   return operand;
 }

@@ -1,5 +1,9 @@
-// Memory that lives as long as a plan: aligned to cache lines, zeroed once, never resized.
+// Memory that lives as long as a plan: aligned to cache lines, zeroed once, never resized. Large
+// pieces ask for huge pages: convolutions write rows that are pages apart, and fetching the
+// addresses of small pages then costs as much as fetching the data.
 #pragma once
+
+#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdlib>
@@ -15,9 +19,15 @@ class AlignedBytes {
   AlignedBytes() = default;
   explicit AlignedBytes(std::size_t size) {
     constexpr std::size_t kLine = 64;
-    const std::size_t rounded = (size + 2 * kLine) / kLine * kLine;
-    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kLine, rounded)));
+    constexpr std::size_t kHugePage = std::size_t{1} << 21;
+    const std::size_t unit = size < kHugePage ? kLine : kHugePage;
+    const std::size_t rounded = (size + kLine + unit - 1) / unit * unit;
+    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(unit, rounded)));
     AH_CHECK(memory_ != nullptr);
+#if defined(MADV_HUGEPAGE)
+    // A wish: where it is not granted, all is as before.
+    if (unit == kHugePage) static_cast<void>(madvise(memory_.get(), rounded, MADV_HUGEPAGE));
+#endif
     std::memset(memory_.get(), 0, rounded);
   }
   std::byte* data() const { return memory_.get(); }

@@ -44,6 +44,7 @@ enum class StepKind : unsigned char {
   kConvolution,        // out = conv(in0, in1) (+ in2)
   kConvolutionInput,   // out = the image from in0 = y, in1 = w
   kConvolutionWeight,  // out = the weights from in0 = x, in1 = y
+  kPackFilter,         // out = in0 in the order of kConvolution, or kConvolutionInput if `adjoint`
   kPointwise,          // program of points
   kNormalise,          // out0 = affine(in0, scale in1, shift in2), out1 = statistics
   kNormaliseGrad,  // out0 = dx, out1 = dscale, out2 = dshift from x in0, stats in1, scale in2, g
@@ -80,6 +81,8 @@ struct Step {
   simd::GemmBatch batch{};  // of one example
   bool fold_rows = false;
   kernels::ConvolutionShape convolution{};
+  bool adjoint = false;
+  bool packed = false;  // in1 of convolutions is the result of kPackFilter
   kernels::Divisor divisor = kernels::Divisor::kInputs;
   simd::NormaliseAffineShape normalise{};  // of one example
   simd::SoftmaxShape softmax{};            // of one example

@@ -51,10 +51,11 @@ void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame
   const float* a = Reals(step.in[0], frame);
   const float* b = Reals(step.in[1], frame);
   float* out = Reals(step.out[0], frame);
+  const simd::Filter filter{b, step.packed};
   if (step.kind == StepKind::kConvolution) {
-    kernels.convolution->forward(shape, a, b, EpilogueOf(step, frame, true), out, frame.scratch);
+    kernels.convolution->forward(shape, a, filter, EpilogueOf(step, frame, true), out, frame.scratch);
   } else if (step.kind == StepKind::kConvolutionInput) {
-    kernels.convolution->input(shape, a, b, out, frame.scratch);
+    kernels.convolution->input(shape, a, filter, out, frame.scratch);
   } else {
     kernels.convolution->weight(shape, a, b, step.out[0].stride / sizeof(float), out,
                                 frame.scratch);
@@ -169,6 +170,10 @@ void RunGatherRows(const Step& step, const Frame& frame) {
   }
 }
 
+simd::ConvolutionMap MapOf(const Step& step) {
+  return step.adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward;
+}
+
 }  // namespace
 
 Kernels KernelsFor(simd::Target target) {
@@ -208,6 +213,9 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
     case StepKind::kConvolutionInput:
     case StepKind::kConvolutionWeight:
       return RunConvolution(step, kernels, frame);
+    case StepKind::kPackFilter:
+      return kernels.convolution->pack(step.convolution, MapOf(step), Reals(step.in[0], frame),
+                                       Reals(step.out[0], frame));
     case StepKind::kPointwise:
       return RunPointwise(step, tables, kernels, frame);
     case StepKind::kNormalise:

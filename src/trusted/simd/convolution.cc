@@ -177,31 +177,75 @@ bool Serves(const ConvolutionShape& shape) {
   return fits;
 }
 
-void Forward(const ConvolutionShape& shape, const float* x, const float* w,
+// Calls visit(correlation) for each of the map's parts: one, or one a phase.
+template <class Visit>
+void ForEachPart(const ConvolutionShape& shape, ConvolutionMap map, Visit visit) {
+  if (map == ConvolutionMap::kForward) return visit(ForwardCorrelation(shape));
+  ForEachPhase(shape, visit);
+}
+
+std::size_t WeightsOf(const Correlation& c) {
+  return c.x.outputs() == 0 ? 0 : c.outputs * c.x.channels * c.x.taps();
+}
+
+// Where a group's weights begin: images and results are told apart by the map.
+std::size_t WeightsOfGroup(const ConvolutionShape& shape, std::size_t group) {
+  return group * shape.out_channels * shape.in_channels * shape.windows.taps();
+}
+
+// Part after part, group after group.
+std::size_t Packed(const ConvolutionShape& shape, ConvolutionMap map) {
+  if (Depthwise(shape)) return 0;
+  std::size_t floats = 0;
+  ForEachPart(shape, map, [&](const Correlation& c) { floats += shape.groups * WeightsOf(c); });
+  return floats;
+}
+
+void Pack(const ConvolutionShape& shape, ConvolutionMap map, const float* w, float* packed) {
+  ForEachPart(shape, map, [&](Correlation c) {
+    if (WeightsOf(c) == 0) return;
+    for (std::size_t g = 0; g < shape.groups; ++g) {
+      c.w.data = w + WeightsOfGroup(shape, g);
+      PackWeights(c, ChannelsAtOnce(c.x), packed);
+      packed += WeightsOf(c);
+    }
+  });
+}
+
+// The weights of group g of a part; `packed` is the part's first packed one.
+void SetWeights(const ConvolutionShape& shape, const Filter& w, const float* packed, std::size_t g,
+                Correlation& c) {
+  c.w.data = w.weights + WeightsOfGroup(shape, g);
+  c.packed = w.packed ? packed + g * WeightsOf(c) : nullptr;
+}
+
+void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
              const Epilogue& epilogue, float* y, float* scratch) {
-  if (Depthwise(shape)) return kDepthwise.forward(shape, x, w, epilogue, y, Align(scratch));
+  if (Depthwise(shape)) return kDepthwise.forward(shape, x, w.weights, epilogue, y, Align(scratch));
   Correlation c = ForwardCorrelation(shape);
   c.epilogue = epilogue;
   c.epilogue.column_bias = nullptr;
   for (std::size_t g = 0; g < shape.groups; ++g) {
     c.x.data = x + g * shape.in_channels * c.x.channel;
-    c.w.data = w + g * shape.out_channels * c.w.output;
+    SetWeights(shape, w, w.weights, g, c);
     c.y.data = y + g * shape.out_channels * c.y.channel;
     if (epilogue.row_bias != nullptr) c.epilogue.row_bias = epilogue.row_bias + g * c.outputs;
     Correlate(c, Align(scratch));
   }
 }
 
-void Input(const ConvolutionShape& shape, const float* y, const float* w, float* x,
+void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float* x,
            float* scratch) {
-  if (Depthwise(shape)) return kDepthwise.input(shape, y, w, x, Align(scratch));
+  if (Depthwise(shape)) return kDepthwise.input(shape, y, w.weights, x, Align(scratch));
+  const float* packed = w.weights;
   ForEachPhase(shape, [&](Correlation c) {
     for (std::size_t g = 0; g < shape.groups; ++g) {
       c.x.data = y + g * shape.out_channels * c.x.channel;
-      c.w.data = w + g * shape.out_channels * c.w.channel;
+      SetWeights(shape, w, packed, g, c);
       c.y.data = x + g * shape.in_channels * c.y.channel;
       Correlate(c, Align(scratch));
     }
+    packed += shape.groups * WeightsOf(c);
   });
 }
 
@@ -221,7 +265,7 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
 }  // namespace
 
 extern const ConvolutionKernels kConvolution;
-const ConvolutionKernels kConvolution = {Serves, Scratch, Forward, Input, Weight};
+const ConvolutionKernels kConvolution = {Serves, Scratch, Packed, Pack, Forward, Input, Weight};
 
 #endif  // HWY_TARGET != HWY_SCALAR
 }  // namespace anchorhold::simd::HWY_NAMESPACE

@@ -17,16 +17,30 @@
 
 namespace anchorhold::simd {
 
+enum class ConvolutionMap : unsigned char { kForward, kInput };
+
+// Weights, as they are or by `pack` for the map that is asked for.
+struct Filter {
+  const float* weights = nullptr;
+  bool packed = false;
+};
+
 struct ConvolutionKernels {
   // True if these kernels serve the shape (one or two spatial axes, sizes within 31 bits).
   // shape.batch is the number of examples of the group.
   bool (*serves)(const kernels::ConvolutionShape& shape);
   // Scratch memory, in floats, for any one of the calls.
   std::size_t (*scratch)(const kernels::ConvolutionShape& shape);
+  // Weights in the order in which `forward` or `input` reads them, for calls with many groups of
+  // examples: how many floats that takes (0: nothing is gained), and the reordering. shape.batch
+  // does not matter.
+  std::size_t (*packed)(const kernels::ConvolutionShape& shape, ConvolutionMap map);
+  void (*pack)(const kernels::ConvolutionShape& shape, ConvolutionMap map, const float* w,
+               float* packed);
   // epilogue.row_bias is by output channel [G M]; column_bias is not used.
-  void (*forward)(const kernels::ConvolutionShape& shape, const float* x, const float* w,
+  void (*forward)(const kernels::ConvolutionShape& shape, const float* x, const Filter& w,
                   const Epilogue& epilogue, float* y, float* scratch);
-  void (*input)(const kernels::ConvolutionShape& shape, const float* y, const float* w, float* x,
+  void (*input)(const kernels::ConvolutionShape& shape, const float* y, const Filter& w, float* x,
                 float* scratch);
   // By example: w[e] of example e starts e * stride_w elements on, overwritten.
   void (*weight)(const kernels::ConvolutionShape& shape, const float* x, const float* y,

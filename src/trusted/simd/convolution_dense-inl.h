@@ -49,11 +49,13 @@ struct Correlation {
   std::size_t outputs = 0;  // output channels
   Images x;
   Weights w;
+  const float* packed = nullptr;  // weights that PackWeights has been at already
   Results y;
   Epilogue epilogue;
 };
 
 inline constexpr std::size_t kChunkElements = 192;   // of the sum in one tile
+inline constexpr std::size_t kShortSum = 64;
 inline constexpr std::size_t kBlockPositions = 480;  // of outputs in a block
 inline constexpr std::size_t kBlockOutputs = 128;    // output channels of a block in scratch memory
 
@@ -79,6 +81,11 @@ struct DensePlan {
 HWY_INLINE std::size_t EvenPart(std::size_t length, std::size_t at_most) {
   const std::size_t parts = (length + at_most - 1) / at_most;
   return (length + parts - 1) / parts;
+}
+
+// Input channels of a chunk: the same for any number of examples.
+HWY_INLINE std::size_t ChannelsAtOnce(const Images& x) {
+  return EvenPart(x.channels, HWY_MIN(x.channels, HWY_MAX(1, kChunkElements / x.taps())));
 }
 
 // Neighbouring rows of a block must be whole ones if there are several.
@@ -107,7 +114,7 @@ HWY_INLINE bool RowsInOrder(const Correlation& c) {
 }
 
 inline WeightOrder ChooseOrder(const Correlation& c) {
-  if (c.examples * c.x.outputs() > kPositionsWorthPacking) return WeightOrder::kPacked;
+  if (c.packed != nullptr || c.examples * c.x.outputs() > kPositionsWorthPacking) return WeightOrder::kPacked;
   if (RowsInOrder(c)) return WeightOrder::kRows;
   if (c.w.output == 1 && c.x.taps() == 1) return WeightOrder::kColumns;
   return WeightOrder::kPacked;
@@ -116,8 +123,7 @@ inline WeightOrder ChooseOrder(const Correlation& c) {
 inline DensePlan PlanDense(const Correlation& c) {
   DensePlan plan;
   plan.block = LargestBlock(c.x, c.examples, kBlockPositions);
-  plan.channels =
-      EvenPart(c.x.channels, HWY_MIN(c.x.channels, HWY_MAX(1, kChunkElements / c.x.taps())));
+  plan.channels = ChannelsAtOnce(c.x);
   plan.chunks = (c.x.channels + plan.channels - 1) / plan.channels;
   plan.in_place =
       plan.block.examples == 1 && c.x.rows.out_step == 1 && c.x.columns.out_step == 1 &&
@@ -125,7 +131,7 @@ inline DensePlan PlanDense(const Correlation& c) {
   plan.outputs = plan.in_place || plan.chunks == 1 ? c.outputs : EvenPart(c.outputs, kBlockOutputs);
   plan.layout = LayOutStrips(c.x, plan.block);
   plan.order = ChooseOrder(c);
-  if (plan.order == WeightOrder::kPacked) {
+  if (plan.order == WeightOrder::kPacked && c.packed == nullptr) {
     plan.offsets_at = RoundUp(c.outputs * c.x.channels * c.x.taps(), 16);
   }
   plan.strips_at = plan.offsets_at + RoundUp(plan.channels * c.x.taps(), 16);
@@ -154,11 +160,11 @@ inline void PackTile(const Correlation& c, std::size_t m, std::size_t rows, std:
 
 // Weights in the order in which tiles read them: by chunk, by tile of output channels, by element
 // of the sum, by output channel.
-inline void PackWeights(const Correlation& c, const DensePlan& plan, float* packed) {
+inline void PackWeights(const Correlation& c, std::size_t channels, float* packed) {
   const Pieces tiles(c.outputs, kTileRows);
   const bool in_order = RowsInOrder(c);
-  for (std::size_t first = 0; first < c.x.channels; first += plan.channels) {
-    const std::size_t last = HWY_MIN(c.x.channels, first + plan.channels);
+  for (std::size_t first = 0; first < c.x.channels; first += channels) {
+    const std::size_t last = HWY_MIN(c.x.channels, first + channels);
     const std::size_t inner = (last - first) * c.x.taps();
     for (std::size_t i = 0; i < tiles.parts; ++i) {
       const std::size_t m = tiles.Begin(i);
@@ -191,29 +197,43 @@ struct Chunk {
 // weights(m, rows) is the operand A of a tile; `sums` says where the sums lie: MatrixSink of output
 // channel `first`, first position.
 template <class AOfTile>
+HWY_INLINE void MultiplyTile(const Correlation& c, const Chunk& chunk, AOfTile weights,
+                             const MatrixSink& sums, std::size_t m, std::size_t count,
+                             std::size_t p, std::size_t vectors) {
+  Epilogue epilogue;
+  MatrixSink sink = sums;
+  sink.c += (m - chunk.first) * sums.ldc + p;
+  sink.columns = vectors * kLanes;
+  if (!chunk.whole) sink.columns = HWY_MIN(sink.columns, chunk.positions - p);
+  if (sums.epilogue != nullptr) {
+    epilogue = *sums.epilogue;
+    if (epilogue.row_bias != nullptr) epilogue.row_bias += m;
+    sink.epilogue = &epilogue;
+  }
+  RunGatherTile(count, vectors, chunk.inner, weights(m, count), chunk.strips + p, chunk.offsets,
+                sink);
+}
+
+// Short sums are soon done, and then what counts is writing the results: along their rows. Longer
+// ones stay at the positions whose strips are in the nearest cache.
+template <class AOfTile>
 HWY_INLINE void MultiplyChunk(const Correlation& c, const Chunk& chunk, AOfTile weights,
                               const MatrixSink& sums) {
   const Pieces rows(c.outputs, kTileRows);
   const Pieces columns((chunk.positions + kLanes - 1) / kLanes, kTileVectors);
-  for (std::size_t v = 0; v < columns.parts; ++v) {
-    const std::size_t p = columns.Begin(v) * kLanes;
-    const std::size_t vectors = columns.Begin(v + 1) - columns.Begin(v);
+  const auto tile = [&](std::size_t i, std::size_t v) HWY_ATTR {
+    const std::size_t m = rows.Begin(i);
+    if (m < chunk.first || m >= chunk.last) return;
+    MultiplyTile(c, chunk, weights, sums, m, rows.Begin(i + 1) - m, columns.Begin(v) * kLanes,
+                 columns.Begin(v + 1) - columns.Begin(v));
+  };
+  if (chunk.inner <= kShortSum) {
     for (std::size_t i = 0; i < rows.parts; ++i) {
-      const std::size_t m = rows.Begin(i);
-      if (m < chunk.first || m >= chunk.last) continue;
-      const std::size_t count = rows.Begin(i + 1) - m;
-      Epilogue epilogue;
-      MatrixSink sink = sums;
-      sink.c += (m - chunk.first) * sums.ldc + p;
-      sink.columns = vectors * kLanes;
-      if (!chunk.whole) sink.columns = HWY_MIN(sink.columns, chunk.positions - p);
-      if (sums.epilogue != nullptr) {
-        epilogue = *sums.epilogue;
-        if (epilogue.row_bias != nullptr) epilogue.row_bias += m;
-        sink.epilogue = &epilogue;
-      }
-      RunGatherTile(count, vectors, chunk.inner, weights(m, count), chunk.strips + p, chunk.offsets,
-                    sink);
+      for (std::size_t v = 0; v < columns.parts; ++v) tile(i, v);
+    }
+  } else {
+    for (std::size_t v = 0; v < columns.parts; ++v) {
+      for (std::size_t i = 0; i < rows.parts; ++i) tile(i, v);
     }
   }
 }
@@ -241,7 +261,7 @@ inline void MultiplyChannels(const Correlation& c, const DensePlan& plan, const 
     MultiplyChunk(
         c, chunk,
         [&](std::size_t m, std::size_t rows) {
-          return AInterleaved{at + m * chunk.inner, rows};
+          return APanel{at + m * chunk.inner, rows};
         },
         sums);
   }
@@ -276,6 +296,7 @@ inline void ScatterSums(const Correlation& c, const Block& block, std::size_t fi
 inline void CorrelateBlock(const Correlation& c, const DensePlan& plan, const Block& block,
                            const StripLayout& layout, std::size_t first, std::size_t last,
                            float* scratch) {
+  const float* const packed = c.packed != nullptr ? c.packed : scratch;
   float* const strips = scratch + plan.strips_at;
   Chunk chunk;
   chunk.first = first;
@@ -298,7 +319,7 @@ inline void CorrelateBlock(const Correlation& c, const DensePlan& plan, const Bl
     sums.load = channel > 0;
     sums.epilogue = channel + count == c.x.channels ? &c.epilogue : nullptr;
     chunk.inner = count * c.x.taps();
-    MultiplyChannels(c, plan, chunk, channel, scratch, sums);
+    MultiplyChannels(c, plan, chunk, channel, packed, sums);
   }
   if (!plan.in_place) ScatterSums(c, block, first, last, scratch + plan.sums_at, sums.ldc);
 }
@@ -340,7 +361,7 @@ inline void Correlate(const Correlation& c, float* scratch) {
   if (c.examples == 0 || c.x.outputs() == 0) return;
   if (c.x.taps() == 0) return ZeroResults(c);
   const DensePlan plan = PlanDense(c);
-  if (plan.order == WeightOrder::kPacked) PackWeights(c, plan, scratch);
+  if (plan.order == WeightOrder::kPacked && c.packed == nullptr) PackWeights(c, plan.channels, scratch);
   auto* const offsets = reinterpret_cast<std::uint32_t*>(scratch + plan.offsets_at);
   // Blocks of output channels end where tiles do.
   const Pieces tiles(c.outputs, kTileRows);

@@ -79,19 +79,21 @@ HWY_INLINE std::size_t StripFloats(const StripLayout& layout, std::size_t channe
   return RoundUp(layout.channel * channels + kTileColumns, 16);
 }
 
-// offsets[i]: where the im2col row of element i = (channel, row tap, column tap) begins.
+// offsets[i]: where the im2col row of element i = (channel, row tap, column tap) begins. Channels
+// repeat the first one's, further on.
 inline void StripOffsets(const Images& x, const StripLayout& layout, std::size_t channels,
                          std::uint32_t* offsets) {
-  for (std::size_t c = 0; c < channels; ++c) {
-    for (std::int64_t j = 0; j < x.rows.taps; ++j) {
-      const std::size_t start =
-          c * layout.channel + x.rows.Class(j) * layout.plane + x.rows.Shift(j) * layout.width;
-      for (std::int64_t q = 0; q < x.columns.taps; ++q) {
-        *offsets++ = static_cast<std::uint32_t>(start + static_cast<std::size_t>(q) *
-                                                            layout.classes * layout.plane);
-      }
+  std::size_t taps = 0;
+  for (std::int64_t j = 0; j < x.rows.taps; ++j) {
+    const std::size_t start =
+        static_cast<std::size_t>(j) % layout.classes * layout.plane + x.rows.Shift(j) * layout.width;
+    for (std::int64_t q = 0; q < x.columns.taps; ++q) {
+      offsets[taps++] = static_cast<std::uint32_t>(start + static_cast<std::size_t>(q) *
+                                                               layout.classes * layout.plane);
     }
   }
+  const auto channel = static_cast<std::uint32_t>(layout.channel);
+  for (std::size_t i = taps; i < taps * channels; ++i) offsets[i] = offsets[i - taps] + channel;
 }
 
 // One strip; row t of it is row `first` + t step of the image, for t in `rows`. Rows are written in
@@ -148,6 +150,22 @@ struct AOffsets {
   HWY_INLINE const float* At(std::size_t k, std::size_t i) const { return data + offsets[i] + k; }
 };
 
+// A packed panel, AInterleaved, that is read once and may come from far away: lines are asked for
+// well before they are due, as those that the machine asks for by itself end with each page.
+struct APanel {
+  const float* data;
+  std::size_t stride;
+  HWY_INLINE const float* At(std::size_t k, std::size_t i) const { return data + k * stride + i; }
+  HWY_INLINE void Fetch(std::size_t k) const {
+    __builtin_prefetch(data + k * stride + kFetchFloats, 0, 2);
+  }
+  static constexpr std::size_t kFetchFloats = 1024;
+};
+
+template <class A>
+HWY_INLINE void FetchAhead(const A& /*a*/, std::size_t /*k*/) {}
+HWY_INLINE void FetchAhead(const APanel& a, std::size_t k) { a.Fetch(k); }
+
 // The tile's product (gemm_tile-inl.h) with rows of B at offsets: b(k, j) = b[offsets[k] + j].
 template <std::size_t kRows, std::size_t kVectors, class A, class Sink>
 HWY_NOINLINE void GatherProduct(std::size_t inner, A a, const float* b,
@@ -156,6 +174,7 @@ HWY_NOINLINE void GatherProduct(std::size_t inner, A a, const float* b,
   sink.Begin(tile);
   Tile<kRows, kVectors> sum = tile;
   for (std::size_t k = 0; k < inner; ++k) {
+    FetchAhead(a, k);
     tile_detail::Step(a, k, b + offsets[k], sum, std::make_index_sequence<kRows>(),
                       std::make_index_sequence<kVectors>());
   }
