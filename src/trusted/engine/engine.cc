@@ -60,8 +60,9 @@ Engine::State::State(LoweredProgram lowered, const Kernels& kernels, ThreadPool&
   for (const std::vector<Step>* steps : {&program.prologue, &program.forward, &program.backward}) {
     for (const Step& step : *steps) {
       if (step.kind == StepKind::kNaive) continue;
-      // A smaller group may need more than a full one: blocks are then cut otherwise.
-      for (std::size_t examples = program.group; examples > 0; examples /= 2) {
+      // A smaller group may need more than a full one: blocks are then cut otherwise. The last
+      // group of a batch has any size.
+      for (std::size_t examples = 1; examples <= program.group; ++examples) {
         scratch = std::max(scratch, ScratchOf(step, tables_, kernels_, examples));
       }
     }
@@ -138,17 +139,6 @@ void Engine::State::Backward(std::size_t k, const Batch& batch, std::size_t firs
 
 namespace {
 
-// How a batch is cut: `each` examples for a thread in each of `rounds`.
-struct Rounds {
-  std::size_t rounds = 0;
-  std::size_t each = 0;
-};
-Rounds CutBatch(std::size_t size, std::size_t threads, std::size_t group) {
-  const std::size_t rounds = (size + threads * group - 1) / (threads * group);
-  if (rounds == 0) return {};
-  return {rounds, (size + threads * rounds - 1) / (threads * rounds)};
-}
-
 struct Share {
   std::size_t first = 0;
   std::size_t count = 0;
@@ -163,6 +153,7 @@ Share ShareOf(std::size_t round, std::size_t k, const Rounds& rounds, std::size_
 
 void Engine::State::Predict(std::span<const float> parameters, const Batch& batch,
                             std::span<float> results) {
+  const kernels::FlushSubnormals flush_prologue;
   const std::size_t width = program.result.size;
   AH_CHECK(results.size() == batch.size() * width);
   Prologue(parameters);
