@@ -9,6 +9,7 @@
 #include "client/core/files.h"
 #include "client/core/number.h"
 #include "shared/base/limits.h"
+#include "trusted/train/step.h"
 
 namespace anchorhold::client {
 namespace {
@@ -24,6 +25,7 @@ struct Options {
   std::string emit;
   std::string output;
   std::string batch;
+  std::string clipping;
   LossFlags loss;
   DimOptions dims;
 
@@ -40,6 +42,15 @@ Result<CompileOptions> Options::Read() const {
   if (compile.mode != Mode::kInference) {
     if (loss.loss.empty()) return InvalidInput("--loss: is needed for --mode " + mode);
     AH_ASSIGN_OR_RETURN(compile.loss, loss.Read());
+  } else if (!loss.loss.empty()) {
+    return InvalidInput("--loss: is not for --mode infer, which computes the model's output");
+  }
+  if (!clipping.empty()) {
+    if (compile.mode != Mode::kPrivateTraining) {
+      return InvalidInput("--clipping: is for --mode dp-train alone");
+    }
+    AH_ASSIGN_OR_RETURN(const train::Clipping kind, train::ParseClipping(clipping));
+    compile.clipping = train::KindOf(kind);
   }
   if (!batch.empty()) {
     AH_ASSIGN_OR_RETURN(compile.batch, ParsePositiveCount("--batch", batch));
@@ -96,6 +107,7 @@ void AddCompileCommand(App& app, CLI::App& model) {
                    "Examples of a call, about: how many are worked on together follows from it. "
                    "Default: 64.")
       ->type_name("N");
+  AddClippingOption(compile, options->clipping);
   options->loss.AddTo(compile);
   compile->get_option("--loss")->required(false);
   options->dims.AddTo(compile);

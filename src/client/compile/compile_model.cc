@@ -1,11 +1,13 @@
 #include "client/compile/compile_model.h"
 
+#include <string>
 #include <utility>
 
 #include "client/compile/image_builder.h"
 #include "client/compile/model_header.h"
 #include "client/compile/object_file.h"
 #include "client/compile/runtime_object.h"
+#include "shared/base/limits.h"
 #include "trusted/graph/graph.h"
 #include "trusted/train/executor_goal.h"
 #include "trusted/train/trainer.h"
@@ -14,11 +16,13 @@
 namespace anchorhold::client {
 namespace {
 
+// A program's code and constants are within 2 GiB of each other.
+constexpr std::size_t kImageBytesMax = limits::kGiB;
+
 Result<train::TrainingEngine> Plan(const graph::Model& model, const CompileOptions& options) {
   engine::EngineOptions engine;
   engine.mode = options.mode;
   engine.batch = options.batch;
-  engine.group = options.group;
   if (options.mode == engine::Mode::kInference) {
     return train::TrainingEngine::ForInference(model, engine, nullptr);
   }
@@ -41,9 +45,17 @@ Result<CompiledModel> CompileModel(const graph::Model& model, const CompileOptio
   AH_ASSIGN_OR_RETURN(train::TrainingEngine engine, Plan(model, options));
   const bool trains = options.mode != engine::Mode::kInference;
   const std::size_t labels = trains ? LabelWidth(model, options.loss, engine.output_width()) : 0;
-  const ImageSource source{options.mode, engine.engine().program(), labels,
-                           trains ? &options.loss : nullptr, train::FlatParameters(model)};
+  const ImageSource source{options.mode,
+                           options.clipping,
+                           engine.engine().program(),
+                           labels,
+                           trains ? &options.loss : nullptr,
+                           train::FlatParameters(model)};
   AH_ASSIGN_OR_RETURN(const Bytes image, BuildImage(source));
+  if (image.size() > kImageBytesMax) {
+    return LimitExceeded("the library would be of more than " +
+                         std::to_string(kImageBytesMax / limits::kMiB) + " MiB");
+  }
   AH_ASSIGN_OR_RETURN(const Bytes object,
                       ReplaceSection(RuntimeObject(), ".anchorhold_image", image));
   CompiledModel compiled;
@@ -51,6 +63,7 @@ Result<CompiledModel> CompileModel(const graph::Model& model, const CompileOptio
   compiled.plan = engine.report();
   HeaderFacts facts{model};
   facts.mode = options.mode;
+  facts.clipping = options.clipping;
   facts.loss = trains ? &options.loss : nullptr;
   facts.results = engine.output_width();
   facts.labels = labels;

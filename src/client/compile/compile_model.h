@@ -13,9 +13,9 @@ namespace anchorhold::client {
 
 struct CompileOptions {
   engine::Mode mode = engine::Mode::kInference;
-  train::LossOptions loss = train::Loss::kMeanSquaredError;  // not read for inference
+  train::LossOptions loss = train::Loss::kMeanSquaredError;     // not read for inference
+  engine::ClippingKind clipping = engine::ClippingKind::kFlat;  // read for private training
   std::size_t batch = 64;  // examples of a call, about: how many are worked on together
-  std::size_t group = 0;   // tests: so many instead
 };
 
 struct CompiledModel {
@@ -25,7 +25,7 @@ struct CompiledModel {
 };
 
 // Errors: those of planning the model; kUnsupported, naming them, if operators of it need the
-// reference kernels, or if this machine's processor has no others.
+// reference kernels, or if this machine's processor has no others; kLimitExceeded beyond 1 GiB.
 Result<CompiledModel> CompileModel(const graph::Model& model, const CompileOptions& options);
 
 }  // namespace anchorhold::client

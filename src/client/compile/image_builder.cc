@@ -1,31 +1,24 @@
 #include "client/compile/image_builder.h"
 
 #include <algorithm>
-#include <new>
 #include <set>
 #include <string>
 #include <type_traits>
 
-#include "client/compile/prologue.h"
-#include "client/runtime/image.h"
+#include "client/compile/fold.h"
+#include "client/compile/image_fields.h"
 
 namespace anchorhold::client {
 namespace {
 
-using engine::Method;
 using engine::Step;
 using runtime::Image;
 
-// A copy whose padding is zero as well, where the compiler can tell: the same bytes each time.
+// `to` is zeroed memory, aligned for T.
 template <typename T>
 void CopyEntry(const T& entry, std::byte* to) {
   static_assert(std::is_trivially_copyable_v<T>);
-  [[maybe_unused]] T* const copy = ::new (to) T(entry);
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_clear_padding)
-  __builtin_clear_padding(copy);
-#endif
-#endif
+  CopyFields(entry, *reinterpret_cast<T*>(to));
 }
 
 class ImageWriter {
@@ -57,42 +50,6 @@ class ImageWriter {
   Bytes bytes_;
 };
 
-runtime::SumPlan SumPlanOf(const engine::GradientSum& sum) {
-  runtime::SumPlan plan;
-  switch (sum.method) {
-    case Method::kNone:
-      break;
-    case Method::kInstantiate:
-      plan.method = runtime::SumMethod::kInstantiate;
-      break;
-    case Method::kGhost:
-    case Method::kContract:
-      plan.method = runtime::SumMethod::kOuter;
-      break;
-    case Method::kSparse:
-      plan.method = runtime::SumMethod::kSparse;
-      break;
-  }
-  plan.offset = sum.offset;
-  plan.numbers = sum.numbers;
-  plan.gradient = sum.gradient;
-  plan.other = sum.other;
-  plan.raw = sum.raw;
-  plan.outer = sum.outer;
-  plan.table_rows = sum.table_rows;
-  return plan;
-}
-
-void PutSums(const engine::LoweredProgram& program, ImageWriter& writer, Image& image) {
-  std::vector<runtime::SumPlan> sums;
-  for (const engine::GradientSum& sum : program.sums) {
-    sums.push_back(SumPlanOf(sum));
-    if (sum.method != Method::kSparse) continue;
-    image.joined_rows = std::max<std::uint64_t>(image.joined_rows, sum.outer.positions);
-  }
-  image.sums = writer.Put(sums);
-}
-
 void PutInputs(const engine::LoweredProgram& program, ImageWriter& writer, Image& image) {
   std::vector<runtime::InputPlan> inputs;
   for (const engine::LoweredProgram::Input& input : program.inputs) {
@@ -114,9 +71,9 @@ void PutLoss(const train::LossOptions& loss, ImageWriter& writer, Image& image) 
 }
 
 // kUnsupported if a step is left that reference kernels run.
-Status CheckSteps(const engine::LoweredProgram& program, const std::vector<Step>& prologue) {
+Status CheckSteps(const engine::LoweredProgram& program, const FoldedProgram& folded) {
   std::set<std::string> names;
-  for (const std::vector<Step>* steps : {&prologue, &program.forward, &program.backward}) {
+  for (const std::vector<Step>* steps : {&folded.prologue, &folded.forward, &folded.backward}) {
     for (const Step& step : *steps) {
       if (step.kind != engine::StepKind::kNaive) continue;
       names.insert(program.naive[step.index]->primitive->name);
@@ -147,11 +104,12 @@ runtime::ImageMode ModeOf(engine::Mode mode) {
 
 Result<Bytes> BuildImage(const ImageSource& source) {
   const engine::LoweredProgram& program = source.program;
-  const Prologue prologue = FoldPrologue(program);
-  AH_RETURN_IF_ERROR(CheckSteps(program, prologue.steps));
+  const FoldedProgram folded = Fold(program);
+  AH_RETURN_IF_ERROR(CheckSteps(program, folded));
   ImageWriter writer;
   Image image;
   image.mode = ModeOf(source.mode);
+  image.clipping = source.clipping;
   image.group = program.group;
   image.parameter_count = source.parameters.size();
   image.label_width = source.label_width;
@@ -159,9 +117,9 @@ Result<Bytes> BuildImage(const ImageSource& source) {
   image.shared_bytes = program.shared_bytes;
   image.result = program.result;
   image.seed = program.seed;
-  image.prologue = writer.Put(prologue.steps);
-  image.forward = writer.Put(program.forward);
-  image.backward = writer.Put(program.backward);
+  image.prologue = writer.Put(folded.prologue);
+  image.forward = writer.Put(folded.forward);
+  image.backward = writer.Put(folded.backward);
   image.points = writer.Put(program.points);
   image.point_inputs = writer.Put(program.point_inputs);
   image.point_operands = writer.Put(program.point_operands);
@@ -169,10 +127,10 @@ Result<Bytes> BuildImage(const ImageSource& source) {
   image.output_registers = writer.Put(program.output_registers);
   image.output_operands = writer.Put(program.output_operands);
   PutInputs(program, writer, image);
-  PutSums(program, writer, image);
+  image.sums = writer.Put(program.sums);
   image.reals = writer.Put(program.reals);
-  image.integers = writer.Put(program.integers);
-  image.shared = writer.Put(prologue.shared);
+  image.integers = writer.Put(folded.integers);
+  image.shared = writer.Put(folded.shared);
   image.parameters = writer.Put(source.parameters);
   if (source.loss != nullptr) PutLoss(*source.loss, writer, image);
   return writer.Finish(image);

@@ -13,6 +13,7 @@ namespace anchorhold::client {
 
 struct ImageSource {
   engine::Mode mode = engine::Mode::kInference;
+  engine::ClippingKind clipping = engine::ClippingKind::kFlat;
   const engine::LoweredProgram& program;
   std::size_t label_width = 0;               // numbers of one example; 0: no loss
   const train::LossOptions* loss = nullptr;  // null: no loss

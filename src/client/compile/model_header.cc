@@ -6,16 +6,16 @@ namespace anchorhold::client {
 namespace {
 
 constexpr const char* kIntroduction =
-    R"(/* A model, compiled by `anchorhold model compile`. Link libmodel.a; it needs memcpy, memset and
-   memmove, and nothing else: it allocates nothing, prints nothing, and keeps no state of its own.
+    R"(/* A model, compiled by `anchorhold model compile`. Link libmodel.a; it needs memcpy, memset
+   and memmove, and nothing else: it allocates nothing, prints nothing, and keeps no state.
 
    All numbers are floats, row-major, examples one after another. Parameters are one flat vector.
    A workspace is memory of the caller's, model_workspace_bytes() of it, opened once by model_open
    and then given to every call. It belongs to one thread at a time; threads that share the work
    have a workspace each, and add up their sums.
 
-   The vector instructions are chosen at run time (SSE4.2, AVX2 or AVX-512; NEON): results of
-   different processors differ in rounding. Those of one processor repeat bit for bit. */
+   The vector instructions are chosen when a workspace is opened. With the same instructions
+   results repeat bit for bit; those of other instructions differ in rounding. */
 #ifndef ANCHORHOLD_MODEL_H
 #define ANCHORHOLD_MODEL_H
 
@@ -34,12 +34,20 @@ constexpr const char* kBasics = R"(
 #define MODEL_NO_KERNELS 1   /* this processor lacks the instructions */
 #define MODEL_BAD_LABEL 2    /* a class out of range, or a label that is neither 0 nor 1 */
 #define MODEL_WRONG_MODE 3   /* the library was compiled for something else */
-#define MODEL_BAD_ARGUMENT 4 /* a clipping norm that is not positive and finite */
+#define MODEL_BAD_ARGUMENT 4 /* a number out of the range that the function states */
 
-/* The bytes of a workspace, of any alignment; 0 if this processor lacks the instructions. */
+/* Vector instructions. */
+#define MODEL_SSE4 1
+#define MODEL_NEON 2
+#define MODEL_AVX2 3
+#define MODEL_AVX512 4
+
+/* The bytes of a workspace, of any alignment; 0 if this processor has none of the instructions. */
 size_t model_workspace_bytes(void);
-/* MODEL_OK or MODEL_NO_KERNELS. */
+/* MODEL_OK or MODEL_NO_KERNELS. With the best instructions that this processor has. */
 int model_open(void *workspace);
+/* The same with given ones, so that several processors compute the same bits. */
+int model_open_with(void *workspace, int instructions);
 
 /* The numbers in the model's file, into parameters [MODEL_PARAMETERS]. */
 void model_init_parameters(float *parameters);
@@ -58,18 +66,36 @@ int model_loss_and_gradient_sum(void *workspace, const float *parameters, size_t
 )";
 
 constexpr const char* kPrivateTraining = R"(
-/* The sum of the examples' gradients g, each clipped: g min(1, clip_norm / |g|), |g| over all
-   parameters; a gradient that is not finite counts as 0. |g| before clipping goes to norms
-   [examples] (or NULL), losses to losses [examples] (or NULL).
+/* THIS LIBRARY ALONE IS NOT PRIVATE: it clips and sums, exactly, and adds no noise. Which
+   examples take part, the noise and the account of what is spent are the caller's duty.
 
-   THIS IS NOT YET PRIVATE. The library clips and sums, no more. Noise, from a generator fit for it
-   and of a scale of clip_norm (a sum's sensitivity; float rounding comes on top, which the enclave's
-   own training avoids by summing whole numbers), the random choice of the examples, and the account
-   of what is spent are the caller's duty. So is keeping norms and losses to oneself: they are as
-   private as the examples. */
+   A sum is made in whole numbers, of the unit clip_norm noise_multiplier / MODEL_NOISE_DEVIATION:
+   each example's clipped gradient is rounded to them by itself, and then is no longer than
+   clip_norm, so that the sum has exactly that sensitivity. From a sum to a step:
+
+     1  model_clipped_gradient_sum. Sums of several workspaces may be added.
+     2  The caller adds to EVERY number of the sum an independent draw of the discrete Gaussian
+        N_Z(0, MODEL_NOISE_DEVIATION^2) from a generator fit for cryptography: whole numbers, once
+        a step, whatever the number of workspaces. That is noise of noise_multiplier clip_norm.
+     3  model_release turns the noised sum into a gradient, divided by a number of examples that
+        is public: the expected one, where examples are sampled.
+
+   What was not noised (the sum, norms, losses) is as private as the examples. */
+#define MODEL_NOISE_DEVIATION 16777216 /* 2^24 */
+
+/* The sum of the clipped gradients, into gradient_sum [MODEL_PARAMETERS]. Lengths before clipping
+   go to norms [examples] (or NULL), losses to losses [examples] (or NULL).
+   MODEL_BAD_ARGUMENT: noise_multiplier is not in [2^-6, 2^20] or clip_norm not in [2^-40, 2^40];
+   the model has so many parameters that at this noise_multiplier rounding would take more than
+   half of clip_norm; or examples is not below 2^32. */
 int model_clipped_gradient_sum(void *workspace, const float *parameters, size_t examples,
                                const float *inputs, const model_label *labels, double clip_norm,
-                               float *losses, float *norms, float *gradient_sum);
+                               double noise_multiplier, float *losses, float *norms,
+                               int64_t *gradient_sum);
+/* noised_sum [MODEL_PARAMETERS] to gradient [MODEL_PARAMETERS]. MODEL_BAD_ARGUMENT: as above, or
+   expected_examples is not positive and finite. */
+int model_release(const int64_t *noised_sum, double clip_norm, double noise_multiplier,
+                  double expected_examples, float *gradient);
 )";
 
 constexpr const char* kUpdates = R"(
@@ -147,6 +173,25 @@ std::string LabelText(const HeaderFacts& facts) {
   return text + (classes ? "int64_t" : "float") + " model_label;\n";
 }
 
+// What becomes of an example's gradient g.
+std::string ClippingText(engine::ClippingKind kind) {
+  std::string text = "\n/* Of an example's gradient g, clipping leaves ";
+  switch (kind) {
+    case engine::ClippingKind::kFlat:
+      text += "g min(1, clip_norm / |g|), |g| over all parameters";
+      break;
+    case engine::ClippingKind::kPerLayer:
+      text +=
+          "g min(1, c / |g|) of each of the L parameter tensors\n   that the loss depends on, by "
+          "itself, with c = clip_norm / sqrt(L)";
+      break;
+    case engine::ClippingKind::kAutomatic:
+      text += "g clip_norm / (|g| + 0.01), |g| over all parameters";
+      break;
+  }
+  return text + ".\n   A gradient that is not finite counts as 0. */\n";
+}
+
 const char* ModeName(engine::Mode mode) {
   switch (mode) {
     case engine::Mode::kInference:
@@ -173,7 +218,9 @@ std::string ModelHeader(const HeaderFacts& facts) {
   if (facts.loss != nullptr) text += LabelText(facts);
   text += InputTable(facts.model) + ParameterTable(facts.model) + kBasics;
   if (facts.mode == engine::Mode::kTraining) text += kTraining;
-  if (facts.mode == engine::Mode::kPrivateTraining) text += kPrivateTraining;
+  if (facts.mode == engine::Mode::kPrivateTraining) {
+    text += ClippingText(facts.clipping) + kPrivateTraining;
+  }
   if (facts.mode != engine::Mode::kInference) text += kUpdates;
   return text + kEnd;
 }

@@ -12,8 +12,9 @@ namespace anchorhold::client {
 struct HeaderFacts {
   const graph::Model& model;
   engine::Mode mode = engine::Mode::kInference;
-  const train::LossOptions* loss = nullptr;  // null for inference
-  std::size_t results = 0;                   // numbers of one example
+  engine::ClippingKind clipping = engine::ClippingKind::kFlat;  // of private training
+  const train::LossOptions* loss = nullptr;                     // null for inference
+  std::size_t results = 0;                                      // numbers of one example
   std::size_t labels = 0;
   std::size_t group = 1;
 };

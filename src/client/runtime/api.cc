@@ -2,7 +2,9 @@
 #include <cstring>
 
 #include "client/runtime/workspace.h"
+#include "trusted/dp/grid_numbers.h"
 #include "trusted/kernels/float_mode.h"
+#include "trusted/train/portable_math.h"
 
 namespace anchorhold::runtime {
 namespace {
@@ -14,21 +16,24 @@ constexpr int kBadLabel = 2;
 constexpr int kWrongMode = 3;
 constexpr int kBadArgument = 4;
 
-int Sum(void* workspace, Request& request) {
-  const Image& image = TheImage();
-  const ImageMode needed = request.clips ? ImageMode::kPrivateTrain : ImageMode::kTrain;
-  if (image.mode != needed) return kWrongMode;
+int Sum(void* workspace, ImageMode needed, Request& request) {
+  if (TheImage().mode != needed) return kWrongMode;
   if (!LabelsFit(request)) return kBadLabel;
+  request.sums = true;
   Run(WorkspaceIn(workspace), request);
   return kOk;
 }
 
-double Power(double base, unsigned long long exponent) {
-  double result = 1;
-  for (; exponent > 0; exponent /= 2, base *= base) {
-    if (exponent % 2 == 1) result *= base;
+// Fewer contributions than this keep the sum within 64 bits (dp/clip.h).
+constexpr std::size_t kContributionsMax = std::size_t{1} << 32;
+
+// Whether the grid is one of dp/clip.h's.
+bool MakeGrid(double clip_norm, double noise_multiplier, dp::GridNumbers& grid) {
+  if (!dp::NormIsWithinLimits(clip_norm) || !dp::NoiseIsWithinLimits(noise_multiplier)) {
+    return false;
   }
-  return result;
+  grid = dp::GridNumbersOf(noise_multiplier, clip_norm, TheImage().parameter_count);
+  return grid.usable();
 }
 
 }  // namespace
@@ -42,7 +47,17 @@ extern "C" {
 std::size_t model_workspace_bytes() { return runtime::WorkspaceBytes(); }
 
 int model_open(void* workspace) {
-  return runtime::OpenWorkspace(workspace) ? runtime::kOk : runtime::kNoKernels;
+  const auto best = anchorhold::simd::DetectBestTarget();
+  return runtime::OpenWorkspace(workspace, best) ? runtime::kOk : runtime::kNoKernels;
+}
+
+int model_open_with(void* workspace, int instructions) {
+  using anchorhold::simd::Target;
+  static_assert(static_cast<int>(Target::kSse4) == 1 && static_cast<int>(Target::kNeon) == 2);
+  static_assert(static_cast<int>(Target::kAvx2) == 3 && static_cast<int>(Target::kAvx512) == 4);
+  if (instructions < 1 || instructions > 4) return runtime::kNoKernels;
+  const auto target = static_cast<Target>(instructions);
+  return runtime::OpenWorkspace(workspace, target) ? runtime::kOk : runtime::kNoKernels;
 }
 
 void model_init_parameters(float* parameters) {
@@ -70,25 +85,50 @@ int model_loss_and_gradient_sum(void* workspace, const float* parameters, std::s
   request.inputs = inputs;
   request.labels = labels;
   request.losses = losses;
-  request.sum = gradient_sum;
-  return runtime::Sum(workspace, request);
+  request.target.reals = gradient_sum;
+  return runtime::Sum(workspace, runtime::ImageMode::kTrain, request);
 }
 
 int model_clipped_gradient_sum(void* workspace, const float* parameters, std::size_t examples,
                                const float* inputs, const void* labels, double clip_norm,
-                               float* losses, float* norms, float* gradient_sum) {
-  if (!(clip_norm > 0) || !__builtin_isfinite(clip_norm)) return runtime::kBadArgument;
+                               double noise_multiplier, float* losses, float* norms,
+                               std::int64_t* gradient_sum) {
+  anchorhold::dp::GridNumbers grid;
+  if (runtime::TheImage().mode != runtime::ImageMode::kPrivateTrain) return runtime::kWrongMode;
+  if (!runtime::MakeGrid(clip_norm, noise_multiplier, grid)) return runtime::kBadArgument;
+  if (examples >= runtime::kContributionsMax) return runtime::kBadArgument;
+  anchorhold::engine::Clipping clipping;
+  clipping.kind = runtime::TheImage().clipping;
+  clipping.bound = grid.aim;
+  clipping.unit = 1 / grid.granularity;
   runtime::Request request;
   request.parameters = parameters;
   request.examples = examples;
   request.inputs = inputs;
   request.labels = labels;
   request.losses = losses;
-  request.clips = true;
-  request.bound = clip_norm;
   request.norms = norms;
-  request.sum = gradient_sum;
-  return runtime::Sum(workspace, request);
+  request.clipping = &clipping;
+  request.target.grid = runtime::WorkspaceIn(workspace).grid;
+  request.target.total = gradient_sum;
+  request.target.capacity = grid.capacity;
+  request.target.squares_max = grid.squares_max;
+  return runtime::Sum(workspace, runtime::ImageMode::kPrivateTrain, request);
+}
+
+int model_release(const std::int64_t* noised_sum, double clip_norm, double noise_multiplier,
+                  double expected_examples, float* gradient) {
+  anchorhold::dp::GridNumbers grid;
+  if (runtime::TheImage().mode != runtime::ImageMode::kPrivateTrain) return runtime::kWrongMode;
+  if (!runtime::MakeGrid(clip_norm, noise_multiplier, grid)) return runtime::kBadArgument;
+  if (!(expected_examples > 0) || !__builtin_isfinite(expected_examples)) {
+    return runtime::kBadArgument;
+  }
+  const double unit = grid.granularity / expected_examples;
+  for (std::size_t i = 0; i < runtime::TheImage().parameter_count; ++i) {
+    gradient[i] = static_cast<float>(static_cast<double>(noised_sum[i]) * unit);
+  }
+  return runtime::kOk;
 }
 
 void model_sgd_step(void* workspace, float* parameters, const float* gradient, double learning_rate,
@@ -112,8 +152,8 @@ void model_adamw_step(void* workspace, float* parameters, const float* gradient,
   update.beta1 = beta1;
   update.beta2 = beta2;
   update.epsilon = epsilon;
-  update.first_correction = 1 - runtime::Power(beta1, step);
-  update.second_correction = 1 - runtime::Power(beta2, step);
+  update.first_correction = 1 - anchorhold::train::PowerOf(beta1, step);
+  update.second_correction = 1 - anchorhold::train::PowerOf(beta2, step);
   runtime::WorkspaceIn(workspace).kernels.sums->adam(
       update, true, runtime::TheImage().parameter_count, gradient, parameters, first, second);
 }

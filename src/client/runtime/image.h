@@ -1,13 +1,13 @@
 // The image of a compiled model: what `anchorhold model compile` writes into libmodel.a, and the
 // freestanding runtime reads. One block of bytes without pointers: an Image, then the tables that
 // it tells the places of. Both sides are of one build, so the program's own types lie in it as they
-// are.
+// are, with zeros between their fields.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "trusted/engine/program.h"
+#include "trusted/engine/group_sums.h"
 #include "trusted/train/loss_formulas.h"
 
 namespace anchorhold::runtime {
@@ -21,19 +21,6 @@ struct Table {
 };
 
 enum class ImageMode : std::uint32_t { kInfer = 0, kTrain = 1, kPrivateTrain = 2 };
-
-// How the sum over examples of one parameter's gradient is made (engine/lowering.h's GradientSum).
-enum class SumMethod : std::uint32_t { kNone, kInstantiate, kOuter, kSparse };
-struct SumPlan {
-  SumMethod method = SumMethod::kNone;
-  std::uint64_t offset = 0;  // in the flat vector, and so many numbers of it
-  std::uint64_t numbers = 0;
-  engine::Operand gradient;
-  engine::Operand other;
-  engine::Operand raw;
-  simd::OuterShape outer{};
-  std::uint64_t table_rows = 0;
-};
 
 struct InputPlan {
   std::uint32_t real = 1;  // else int64
@@ -53,14 +40,13 @@ struct LossPlan {
 
 struct Image {
   ImageMode mode = ImageMode::kInfer;
-  std::uint32_t reserved = 0;
+  engine::ClippingKind clipping = engine::ClippingKind::kFlat;
   std::uint64_t group = 1;  // examples worked on at a time
   std::uint64_t parameter_count = 0;
   std::uint64_t input_width = 0;  // numbers of one example
   std::uint64_t label_width = 0;
   std::uint64_t arena_bytes = 0;
   std::uint64_t shared_bytes = 0;
-  std::uint64_t joined_rows = 0;  // the most rows of a table that one example reads
   LossPlan loss;
   engine::Operand result;
   engine::Operand seed;
@@ -75,7 +61,7 @@ struct Image {
   Table<std::uint8_t> output_registers;
   Table<engine::Operand> output_operands;
   Table<InputPlan> inputs;
-  Table<SumPlan> sums;
+  Table<engine::GradientSum> sums;  // by parameter tensor
   Table<float> reals;
   Table<std::int64_t> integers;
   Table<std::uint8_t> shared;  // what the shared memory begins with; may be empty

@@ -1,6 +1,6 @@
 // The model's loss: train/loss_formulas.h without a standard library.
-#include "client/runtime/math.h"
 #include "client/runtime/workspace.h"
+#include "trusted/train/portable_math.h"
 
 namespace anchorhold::runtime {
 namespace {
@@ -41,7 +41,7 @@ bool LabelsFit(const Request& request) {
 void SeedGroup(Workspace& workspace, const Request& request, std::size_t first) {
   const Image& image = TheImage();
   const train::LossTerms terms = TermsOf(image.loss);
-  const engine::Frame& frame = workspace.frame;
+  const engine::Frame& frame = workspace.group.frame;
   const std::size_t width = image.label_width;
   for (std::size_t e = 0; e < frame.examples; ++e) {
     const std::span<const float> z{engine::Reals(image.result, frame, e), image.result.size};
@@ -50,10 +50,10 @@ void SeedGroup(Workspace& workspace, const Request& request, std::size_t first) 
     float loss = 0;
     if (terms.kind == train::Loss::kCrossEntropy) {
       const std::span labels(static_cast<const std::int64_t*>(request.labels) + at, width);
-      loss = train::CrossEntropyOf<FreestandingMath>(terms, z, labels, seed);
+      loss = train::CrossEntropyOf<train::PortableMath>(terms, z, labels, seed);
     } else {
       const std::span targets(static_cast<const float*>(request.labels) + at, width);
-      loss = train::TargetLossOf<FreestandingMath>(terms, z, targets, seed);
+      loss = train::TargetLossOf<train::PortableMath>(terms, z, targets, seed);
     }
     if (request.losses != nullptr) request.losses[first + e] = loss;
   }

@@ -1,5 +1,6 @@
 #include "client/runtime/workspace.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "trusted/kernels/convert.h"
@@ -26,12 +27,15 @@ struct Places {
   std::size_t shared = 0;
   std::size_t arena = 0;
   std::size_t squares = 0;
-  std::size_t totals = 0;
   std::size_t scales = 0;
+  std::size_t contributions = 0;
   std::size_t rows = 0;
+  std::size_t grid = 0;
   std::size_t scratch = 0;
 };
 Places PlacesOf(const Image& image) {
+  const bool on_grid = image.mode == ImageMode::kPrivateTrain;
+  const std::size_t factors = image.group * (image.sums.count + 1);
   Places places;
   std::size_t at = Aligned(sizeof(Workspace));
   const auto take = [&at](std::size_t size) {
@@ -41,10 +45,11 @@ Places PlacesOf(const Image& image) {
   };
   places.shared = take(image.shared_bytes);
   places.arena = take(image.arena_bytes);
-  places.squares = take(image.group * sizeof(double));
-  places.totals = take(image.group * sizeof(double));
-  places.scales = take(image.group * sizeof(float));
-  places.rows = take(image.joined_rows * sizeof(std::int32_t));
+  places.squares = take(factors * sizeof(double));
+  places.scales = take(factors * sizeof(float));
+  places.contributions = take(image.group * sizeof(double));
+  places.rows = take(engine::JoinedRows(Entries(image.sums)) * sizeof(std::int32_t));
+  places.grid = take(on_grid ? image.parameter_count * sizeof(std::int32_t) : 0);
   places.scratch = at;
   return places;
 }
@@ -60,24 +65,14 @@ engine::StepTables TablesOf(const Image& image) {
   return tables;
 }
 
-std::size_t Larger(std::size_t a, std::size_t b) { return a < b ? b : a; }
-
 std::size_t ScratchFloats(const Image& image, const engine::Kernels& kernels) {
   const engine::StepTables tables = TablesOf(image);
-  std::size_t most = 0;
+  std::size_t most = engine::SumScratch(Entries(image.sums), kernels, image.group);
   for (const auto& steps : {image.prologue, image.forward, image.backward}) {
     for (const engine::Step& step : Entries(steps)) {
       for (std::size_t examples = 1; examples <= image.group; ++examples) {
-        most = Larger(most, engine::ScratchOf(step, tables, kernels, examples));
+        most = std::max(most, engine::ScratchOf(step, tables, kernels, examples));
       }
-    }
-  }
-  for (const SumPlan& sum : Entries(image.sums)) {
-    if (sum.method != SumMethod::kOuter) continue;
-    simd::OuterShape shape = sum.outer;
-    for (shape.examples = 1; shape.examples <= image.group; ++shape.examples) {
-      most = Larger(most, kernels.gemm->outer_squares_scratch(shape));
-      most = Larger(most, kernels.gemm->outer_sum_scratch(shape));
     }
   }
   return most;
@@ -117,7 +112,7 @@ void RunSteps(const Workspace& workspace, const Table<engine::Step>& steps,
 
 void RunGroup(Workspace& workspace, const Request& request, std::size_t first) {
   const Image& image = TheImage();
-  const engine::Frame& frame = workspace.frame;
+  const engine::Frame& frame = workspace.group.frame;
   LoadInputs(image, frame, request.inputs + first * image.input_width);
   RunSteps(workspace, image.forward, frame);
   if (request.results != nullptr) {
@@ -127,69 +122,73 @@ void RunGroup(Workspace& workspace, const Request& request, std::size_t first) {
                   width * sizeof(float));
     }
   }
-  if (request.sum == nullptr) return;
+  if (!request.sums) return;
   SeedGroup(workspace, request, first);
   RunSteps(workspace, image.backward, frame);
-  MeasureGroup(workspace, request, first);
-  AddGroup(workspace, request, first == 0);
 }
+
+constexpr simd::Target kTargets[] = {simd::Target::kSse4, simd::Target::kNeon, simd::Target::kAvx2,
+                                     simd::Target::kAvx512};
 
 }  // namespace
 
 const Image& TheImage() { return *reinterpret_cast<const Image*>(anchorhold_image); }
 
 std::size_t WorkspaceBytes() {
-  const engine::Kernels kernels = engine::KernelsFor(simd::DetectBestTarget());
-  if (!kernels.complete()) return 0;
   const Image& image = TheImage();
-  return kLine + PlacesOf(image).scratch + ScratchFloats(image, kernels) * sizeof(float) + kLine;
+  std::size_t most = 0;
+  for (const simd::Target target : kTargets) {
+    const engine::Kernels kernels = engine::KernelsFor(target);
+    if (!kernels.complete() || !simd::DetectTarget(target)) continue;
+    const std::size_t scratch = ScratchFloats(image, kernels) * sizeof(float);
+    most = std::max(most, kLine + PlacesOf(image).scratch + scratch + kLine);
+  }
+  return most;
 }
 
 Workspace& WorkspaceIn(void* memory) { return *reinterpret_cast<Workspace*>(AlignedUp(memory)); }
 
-bool OpenWorkspace(void* memory) {
+bool OpenWorkspace(void* memory, simd::Target target) {
   Workspace workspace;
-  workspace.kernels = engine::KernelsFor(simd::DetectBestTarget());
-  if (!workspace.kernels.complete()) return false;
+  workspace.kernels = engine::KernelsFor(target);
+  if (!workspace.kernels.complete() || !simd::DetectTarget(target)) return false;
   const Image& image = TheImage();
   const Places places = PlacesOf(image);
   std::byte* const base = AlignedUp(memory);
   workspace.tables = TablesOf(image);
-  engine::Frame& frame = workspace.frame;
+  engine::Frame& frame = workspace.group.frame;
   Base(frame, engine::Space::kShared) = base + places.shared;
   Base(frame, engine::Space::kArena) = base + places.arena;
   Base(frame, engine::Space::kReals) = ReadOnly(Entries(image.reals).data());
   Base(frame, engine::Space::kIntegers) = ReadOnly(Entries(image.integers).data());
   frame.scratch = reinterpret_cast<float*>(base + places.scratch);
-  workspace.squares = reinterpret_cast<double*>(base + places.squares);
-  workspace.totals = reinterpret_cast<double*>(base + places.totals);
-  workspace.scales = reinterpret_cast<float*>(base + places.scales);
-  workspace.rows = reinterpret_cast<std::int32_t*>(base + places.rows);
+  workspace.group.squares = reinterpret_cast<double*>(base + places.squares);
+  workspace.group.scales = reinterpret_cast<float*>(base + places.scales);
+  workspace.group.rows = reinterpret_cast<std::int32_t*>(base + places.rows);
+  workspace.contributions = reinterpret_cast<double*>(base + places.contributions);
+  workspace.grid = reinterpret_cast<std::int32_t*>(base + places.grid);
   std::memset(base, 0, places.scratch);
   std::memcpy(base + places.shared, Entries(image.shared).data(), image.shared.count);
   std::memcpy(base, &workspace, sizeof(workspace));
   return true;
 }
 
-// The batch is cut as evenly as the engine cuts it for one thread, so that the sums' order, and
-// with it every bit, is the same.
 void Run(Workspace& workspace, const Request& request) {
   const kernels::FlushSubnormals flush;
   const Image& image = TheImage();
-  engine::Frame& frame = workspace.frame;
+  engine::Frame& frame = workspace.group.frame;
   Base(frame, engine::Space::kParameters) = ReadOnly(request.parameters);
   frame.examples = 1;
   RunSteps(workspace, image.prologue, frame);
-  frame.examples = 0;
-  if (request.examples == 0 && request.sum != nullptr) AddGroup(workspace, request, true);
-  if (request.examples == 0) return;
-  const std::size_t rounds = (request.examples + image.group - 1) / image.group;
-  const std::size_t each = (request.examples + rounds - 1) / rounds;
-  for (std::size_t first = 0; first < request.examples; first += each) {
-    const std::size_t left = request.examples - first;
-    frame.examples = left < each ? left : each;
+  StepSum sum(workspace, request);
+  const std::size_t group = request.sums ? sum.group() : image.group;
+  const engine::Rounds cut = engine::CutBatch(request.examples, 1, group);
+  for (std::size_t first = 0; first < request.examples; first += cut.each) {
+    frame.examples = std::min(cut.each, request.examples - first);
     RunGroup(workspace, request, first);
+    if (request.sums) sum.Add(first);
   }
+  if (request.sums) sum.Finish();
 }
 
 }  // namespace anchorhold::runtime

@@ -18,7 +18,7 @@
 //   release        g (sum + noise) / (q n), n the public number of rows; never the realised batch.
 //
 // Who does what. The grid, the noise and the release are here. Norms, factors and the addition are
-// the engine's (engine/gradient_sums.cc), whose kernels scale each example's gradient by its
+// the engine's (engine/group_sums.cc), whose kernels scale each example's gradient by its
 // factor, round it by itself to 32-bit whole numbers and add those (simd/gemm.h, simd/sums.h). Its
 // norms are floating-point numbers with a stated relative error, or, where they come from Gram
 // matrices, with one that cancellation can make larger; so the factor aims 2^-16 below R, and the

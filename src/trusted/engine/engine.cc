@@ -178,7 +178,7 @@ void Engine::State::Sum(std::span<const float> parameters, const Batch& batch,
   const kernels::FlushSubnormals flush_prologue;
   Prologue(parameters);
   const std::size_t threads = pool_.threads();
-  // On a grid, a round's contributions have to fit the 32 bits (gradient_sums.h).
+  // On a grid, a round's contributions have to fit the 32 bits (group_sums.h).
   const std::size_t capacity = target.grid == nullptr ? batch.size() : target.capacity;
   const std::size_t workers = std::max<std::size_t>(std::min(threads, capacity), 1);
   const std::size_t most = std::max<std::size_t>(capacity / workers, 1);

@@ -28,7 +28,7 @@ double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scal
     const double bounded = std::isnan(scaled) ? 0.0 : std::clamp(scaled, -kMost, kMost);
     const double v = (bounded + kRound) - kRound;
     squares += v * v;
-    // Sums wrap around (gradient_sums.cc, BeginRound).
+    // Sums wrap around (group_sums.h, GridFill).
     const auto whole = static_cast<std::uint32_t>(static_cast<std::int32_t>(v));
     sum[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum[i]) +
                                        static_cast<std::uint32_t>(sign) * whole);
