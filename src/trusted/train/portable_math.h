@@ -8,7 +8,8 @@
 //   series of atanh to s^19 leaves 2^-57
 //   log1p(y) = log(u) y / (u - 1), u = 1 + y as rounded (Kahan): what the rounding lost is regained
 //
-// NaN and infinities as libm has them. They are compiled with -ffp-contract=off.
+// NaN and infinities as libm has them. There are no branches on numbers, but choices between two
+// results. They are compiled with -ffp-contract=off.
 #pragma once
 
 #include <bit>
@@ -21,7 +22,7 @@ inline constexpr double kInverseFactorials[] = {
     1.0,       1.0,        1.0 / 2,     1.0 / 6,      1.0 / 24,      1.0 / 120,
     1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800};
 
-// As a double, before it is rounded; no branches, and all numbers normal. NaN stays.
+// As a double, before it is rounded; all numbers on the way are normal. NaN stays.
 inline double ExpOf(float given) {
   constexpr double kMost = 150;
   constexpr double kLog2High = 0x1.62e42feep-1;  // log 2, 32 bits of it: n times it is exact
@@ -38,26 +39,23 @@ inline double ExpOf(float given) {
   return series * std::bit_cast<double>((std::bit_cast<std::uint64_t>(shifted) + 1023) << 52);
 }
 
-// x is 0, or a float, or their sum with 1: normal as a double.
+// x is 0, or a float, or a float's sum with 1: normal as a double.
 inline double LogOf(double x) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  if (x != x || x < 0) return std::numeric_limits<double>::quiet_NaN();
-  if (x == 0) return -kInfinity;
-  if (x == kInfinity) return x;
-  constexpr std::uint64_t kMantissa = (std::uint64_t{1} << 52) - 1;
+  constexpr double kLog2 = 0x1.62e42fefa39efp-1;
+  // Numbers from this one to its double have the same n, and m within a root of 2 of 1.
+  constexpr auto kRootOfHalf = std::bit_cast<std::uint64_t>(0x1.6a09e667f3bcdp-1);
   const auto bits = std::bit_cast<std::uint64_t>(x);
-  std::int64_t n = static_cast<std::int64_t>(bits >> 52) - 1023;
-  double m = std::bit_cast<double>((bits & kMantissa) | (std::uint64_t{1023} << 52));
-  if (m > 1.4142135623730951) {
-    m /= 2;
-    ++n;
-  }
+  const std::int64_t n = static_cast<std::int64_t>(bits - kRootOfHalf) >> 52;
+  const auto m = std::bit_cast<double>(bits - (static_cast<std::uint64_t>(n) << 52));
   const double s = (m - 1) / (m + 1);
   const double square = s * s;
   double sum = 0;
   for (int k = 19; k >= 3; k -= 2) sum = square * (sum + 1.0 / k);
-  constexpr double kLog2 = 0x1.62e42fefa39efp-1;
-  return static_cast<double>(n) * kLog2 + 2 * (s + s * sum);
+  double result = static_cast<double>(n) * kLog2 + 2 * (s + s * sum);
+  result = x == 0 ? -kInfinity : result;
+  result = x == kInfinity ? kInfinity : result;
+  return x >= 0 ? result : std::numeric_limits<double>::quiet_NaN();
 }
 
 // The Math of loss_formulas.h for floats.
@@ -66,8 +64,8 @@ struct PortableMath {
   static float Log(float x) { return static_cast<float>(LogOf(double{x})); }
   static float Log1p(float y) {
     const double u = 1 + double{y};
-    if (u == 1 || u == std::numeric_limits<double>::infinity()) return y;
-    return static_cast<float>(LogOf(u) * (double{y} / (u - 1)));
+    const auto result = static_cast<float>(LogOf(u) * (double{y} / (u - 1)));
+    return u == 1 || u == std::numeric_limits<double>::infinity() ? y : result;
   }
 };
 
