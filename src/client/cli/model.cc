@@ -132,6 +132,7 @@ void AddModelCommands(App& app, CLI::App& cli) {
   AddGradCommand(app, *model);
   AddPlanCommand(app, *model);
   AddBenchCommand(app, *model);
+  AddCompileCommand(app, *model);
   AddEvaluateCommand(app, *model);
   AddFitCommand(app, *model);
 }

@@ -19,6 +19,7 @@ void AddRunCommand(App& app, CLI::App& model);
 void AddGradCommand(App& app, CLI::App& model);
 void AddPlanCommand(App& app, CLI::App& model);
 void AddBenchCommand(App& app, CLI::App& model);
+void AddCompileCommand(App& app, CLI::App& model);
 void AddEvaluateCommand(App& app, CLI::App& model);
 void AddFitCommand(App& app, CLI::App& model);
 

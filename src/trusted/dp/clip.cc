@@ -1,12 +1,8 @@
 #include "trusted/dp/clip.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "shared/base/check.h"
 #include "trusted/dp/discrete_gaussian.h"
 #include "trusted/dp/event.h"
-#include "trusted/dp/mechanism.h"
 
 namespace anchorhold::dp {
 namespace {
@@ -20,11 +16,11 @@ Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_no
                                   std::size_t parameters) {
   const double sigma = noise.value();
   const double norm = max_grad_norm.value();
-  if (!(sigma >= kNoiseMultiplierMin && sigma <= kNoiseMultiplierMax)) {
+  if (!NoiseIsWithinLimits(sigma)) {
     return InvalidInput("noise multiplier must be between " + NumberText(kNoiseMultiplierMin) +
                         " and " + NumberText(kNoiseMultiplierMax) + "; got " + NumberText(sigma));
   }
-  if (!(norm >= kMaxGradNormMin && norm <= kMaxGradNormMax)) {
+  if (!NormIsWithinLimits(norm)) {
     return InvalidInput("clipping norm (max_grad_norm) must be between " +
                         NumberText(kMaxGradNormMin) + " and " + NumberText(kMaxGradNormMax) +
                         "; got " + NumberText(norm));
@@ -32,16 +28,9 @@ Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_no
   if (parameters == 0) return InvalidInput("a model without parameters cannot be trained");
 
   ClipGrid grid;
-  const double scale = static_cast<double>(kNoiseScale);
-  const double limit = scale / sigma;  // exact to 2^-53, like everything below
   grid.parameters_ = parameters;
-  grid.granularity_ = norm * sigma / scale;
-  grid.limit_ = limit;
-  // 1 - 2^-40 leaves room for the roundings of a factor in double precision, a few times 2^-53.
-  grid.radius_ = limit * (1 - 0x1p-40) - std::sqrt(static_cast<double>(parameters)) / 2;
-  // 1 - 2^-48 covers the three roundings of this expression itself.
-  grid.squares_max_ = limit * limit * (1 - 0x1p-48);
-  if (grid.radius_ < limit / 2) {
+  grid.numbers_ = GridNumbersOf(sigma, norm, parameters);
+  if (!grid.numbers_.usable()) {
     return Unsupported("a model of " + std::to_string(parameters) +
                        " parameters is too large for noise multiplier " + NumberText(sigma) +
                        ": take a smaller model, fewer steps or a larger epsilon");
@@ -49,15 +38,11 @@ Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_no
   return grid;
 }
 
-// An entry of a contribution is at most its norm.
-GridSum::GridSum(const ClipGrid& grid) : grid_(grid), sums_(grid.parameters()) {
-  constexpr double kMost = 2147483647;
-  capacity_ = static_cast<std::size_t>(std::max(1.0, std::floor(kMost / grid.limit())));
-}
+GridSum::GridSum(const ClipGrid& grid) : grid_(grid), sums_(grid.parameters()) {}
 
 void GridSum::Prepare(std::size_t contributions) {
   AH_CHECK(contributions < kContributionsMax);
-  uses_totals_ = contributions > capacity_;
+  uses_totals_ = contributions > capacity();
   if (uses_totals_) totals_.resize(sums_.size());
 }
 

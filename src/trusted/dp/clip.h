@@ -18,7 +18,7 @@
 //   release        g (sum + noise) / (q n), n the public number of rows; never the realised batch.
 //
 // Who does what. The grid, the noise and the release are here. Norms, factors and the addition are
-// the engine's (engine/gradient_sums.cc), whose kernels scale each example's gradient by its
+// the engine's (engine/group_sums.cc), whose kernels scale each example's gradient by its
 // factor, round it by itself to 32-bit whole numbers and add those (simd/gemm.h, simd/sums.h). Its
 // norms are floating-point numbers with a stated relative error, or, where they come from Gram
 // matrices, with one that cancellation can make larger; so the factor aims 2^-16 below R, and the
@@ -43,6 +43,7 @@
 #include "shared/base/result.h"
 #include "shared/base/strong.h"
 #include "shared/crypto/random.h"
+#include "trusted/dp/grid_numbers.h"
 
 namespace anchorhold::dp {
 
@@ -54,21 +55,20 @@ class ClipGrid {
                                  std::size_t parameters);
 
   std::size_t parameters() const { return parameters_; }
-  double granularity() const { return granularity_; }  // g
-  double limit() const { return limit_; }              // S / sigma, the norm in grid units
-  double radius() const { return radius_; }            // R, in grid units, rounded down
-
+  double granularity() const { return numbers_.granularity; }  // g
+  double limit() const { return numbers_.limit; }              // S / sigma, the norm in grid units
+  double radius() const { return numbers_.radius; }            // R, in grid units, rounded down
+  double aim() const { return numbers_.aim; }                  // what factors aim at, below R
   // The largest |v|^2 that may be added: (S / sigma)^2, rounded down.
-  double squares_max() const { return squares_max_; }
+  double squares_max() const { return numbers_.squares_max; }
+  // How many contributions 32 bits hold.
+  std::size_t capacity() const { return numbers_.capacity; }
 
  private:
   ClipGrid() = default;
 
   std::size_t parameters_ = 0;
-  double granularity_ = 0;
-  double limit_ = 0;
-  double radius_ = 0;
-  double squares_max_ = 0;
+  GridNumbers numbers_;
 };
 
 // The sum of a step as the engine makes it: contributions are added in 32 bits, as many as fit
@@ -81,7 +81,7 @@ class GridSum {
 
   const ClipGrid& grid() const { return grid_; }
   // How many contributions the 32 bits hold.
-  std::size_t capacity() const { return capacity_; }
+  std::size_t capacity() const { return grid_.capacity(); }
   // Room for the sum of so many contributions, at most kContributionsMax. What it holds is left to
   // whoever adds: the first addition overwrites.
   void Prepare(std::size_t contributions);
@@ -97,7 +97,6 @@ class GridSum {
 
  private:
   ClipGrid grid_;
-  std::size_t capacity_ = 0;
   bool uses_totals_ = false;
   std::vector<std::int32_t> sums_;
   std::vector<std::int64_t> totals_;

@@ -61,7 +61,8 @@ Engine::State::State(LoweredProgram lowered, const Kernels& kernels, ThreadPool&
   for (const std::vector<Step>* steps : {&program.prologue, &program.forward, &program.backward}) {
     for (const Step& step : *steps) {
       if (step.kind == StepKind::kNaive) continue;
-      // Of every number of examples: fewer may need more, as blocks are then cut otherwise.
+      // A smaller group may need more than a full one: blocks are then cut otherwise. The last
+      // group of a batch has any size.
       for (std::size_t examples = 1; examples <= program.group; ++examples) {
         scratch = std::max(scratch, ScratchOf(step, tables_, kernels_, examples));
       }
@@ -146,17 +147,6 @@ void Engine::State::Backward(std::size_t k, const Batch& batch, std::size_t firs
 
 namespace {
 
-// How a batch is cut: `each` examples for a thread in each of `rounds`.
-struct Rounds {
-  std::size_t rounds = 0;
-  std::size_t each = 0;
-};
-Rounds CutBatch(std::size_t size, std::size_t threads, std::size_t group) {
-  const std::size_t rounds = (size + threads * group - 1) / (threads * group);
-  if (rounds == 0) return {};
-  return {rounds, (size + threads * rounds - 1) / (threads * rounds)};
-}
-
 struct Share {
   std::size_t first = 0;
   std::size_t count = 0;
@@ -171,6 +161,7 @@ Share ShareOf(std::size_t round, std::size_t k, const Rounds& rounds, std::size_
 
 void Engine::State::Predict(std::span<const float> parameters, const Batch& batch,
                             std::span<float> results) {
+  const kernels::FlushSubnormals flush_prologue;
   const std::size_t width = program.result.size;
   AH_CHECK(results.size() == batch.size() * width);
   Prologue(parameters);
@@ -195,7 +186,7 @@ void Engine::State::Sum(std::span<const float> parameters, const Batch& batch,
   const kernels::FlushSubnormals flush_prologue;
   Prologue(parameters);
   const std::size_t threads = pool_.threads();
-  // On a grid, a round's contributions have to fit the 32 bits (gradient_sums.h).
+  // On a grid, a round's contributions have to fit the 32 bits (group_sums.h).
   const std::size_t capacity = target.grid == nullptr ? batch.size() : target.capacity;
   const std::size_t workers = std::max<std::size_t>(std::min(threads, capacity), 1);
   const std::size_t most = std::max<std::size_t>(capacity / workers, 1);

@@ -16,6 +16,7 @@
 #include "shared/base/result.h"
 #include "trusted/engine/lowering.h"
 #include "trusted/engine/plan.h"
+#include "trusted/engine/sum_types.h"
 #include "trusted/engine/thread_pool.h"
 #include "trusted/graph/model.h"
 
@@ -33,36 +34,6 @@ class Batch {
                             std::span<float> seed) const = 0;
   // False: its gradient is not added, though the work is the same.
   virtual bool Counts(std::size_t) const { return true; }
-};
-
-enum class ClippingKind : unsigned char {
-  kFlat,       // min(1, R / |g|)
-  kPerLayer,   // for each of the L parameter tensors by itself: min(1, (R / sqrt L) / |g_l|)
-  kAutomatic,  // R / (|g| + gamma): Bu et al. 2023, "Automatic Clipping" (AUTO-S)
-};
-
-// The factor of an example's gradient: `unit` times the above, R being bound / unit. On a grid,
-// unit is the grid's reciprocal spacing and bound is in units of the grid.
-struct Clipping {
-  ClippingKind kind = ClippingKind::kFlat;
-  double bound = 1;
-  double unit = 1;
-  double gamma = 0.01;
-};
-
-// Where a step's sum goes: `reals`, or `grid`, in whole numbers, each contribution rounded by
-// itself.
-struct SumTarget {
-  float* reals = nullptr;
-  // `capacity` contributions fit; with `total`, more are possible: everything is moved there. The
-  // grid's own 32 bits are overwritten.
-  std::int32_t* grid = nullptr;
-  std::int64_t* total = nullptr;
-  std::size_t capacity = 0;
-  bool clears = true;  // `reals` and `total` are overwritten, not added to
-  // On a grid: the largest |v|^2 that may be added. A contribution over it (by the rounding of its
-  // norm alone) is taken back and added shortened; one that still is over it is left out.
-  double squares_max = 0;
 };
 
 // What else a step can tell; empty spans are not filled. By example of the batch.

@@ -24,6 +24,7 @@
 #include "shared/base/result.h"
 #include "trusted/engine/plan.h"
 #include "trusted/engine/program.h"
+#include "trusted/engine/sum_types.h"
 #include "trusted/graph/graph.h"
 
 namespace anchorhold::engine {
@@ -35,20 +36,6 @@ struct Goal {
   graph::ValueId seed = graph::kNoValue;       // written between forward and backward
   std::vector<graph::ValueId> gradients;       // by parameter
   std::vector<std::size_t> parameter_offsets;  // in the flat vector, and its size at the end
-};
-
-// How the sum over examples of one parameter's gradient is made after the backward steps.
-struct GradientSum {
-  Method method = Method::kNone;
-  std::size_t offset = 0;  // in the flat vector
-  std::size_t numbers = 0;
-  // kInstantiate: the gradient, by example. kSparse: rows [positions, d] with duplicates joined
-  // when private. Otherwise g.
-  Operand gradient;
-  Operand other;               // a of simd::OuterShape; kSparse: the indices
-  Operand raw;                 // kSparse: the gradient's rows as they came
-  simd::OuterShape outer{};    // of one example: examples = 1
-  std::size_t table_rows = 0;  // kSparse
 };
 
 struct LoweredProgram {

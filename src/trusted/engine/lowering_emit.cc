@@ -182,12 +182,13 @@ bool Lowerer::EmitConvolution(Work& work) {
   return true;
 }
 
+// A batch of training brings many groups; one that is to be predicted may be a single example,
+// which would not be worth it.
 void Lowerer::PackFilter(Step& step) {
-  if (step.kind == StepKind::kConvolutionWeight) return;
+  if (step.kind == StepKind::kConvolutionWeight || options_.mode == Mode::kInference) return;
   const bool adjoint = step.kind == StepKind::kConvolutionInput;
   const std::size_t floats = options_.kernels.convolution->packed(
-      step.convolution,
-      adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward);
+      step.convolution, adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward);
   if (floats == 0) return;
   Step pack;
   pack.kind = StepKind::kPackFilter;

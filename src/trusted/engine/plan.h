@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "trusted/engine/sum_types.h"
 #include "trusted/simd/target.h"
 
 namespace anchorhold::engine {
@@ -17,14 +18,6 @@ enum class Mode : unsigned char {
   kPrivateTraining,  // the sum of clipped ones
 };
 
-// How a parameter's gradient is taken.
-enum class Method : unsigned char {
-  kNone,         // the loss does not depend on it
-  kInstantiate,  // formed for each example, its norm taken, added scaled
-  kGhost,        // norm from Gram matrices; one weighted contraction for the whole group
-  kContract,     // not private: one contraction for the whole group
-  kSparse,       // rows of a table: only those that the example reads
-};
 std::string_view MethodName(Method method);
 
 // Norms: with T positions, p x d numbers (docs/engine.md). Costs are multiply-adds an example of

@@ -58,10 +58,14 @@ enum class StepKind : unsigned char {
   kAveragePoolGrad,
   kPermute,
   kGatherRows,  // out = the rows of in0 [rows, size] at in1, int64; NaN out of range
+  kMove,        // out = numbers of in0 to in2, at the places of in3; in compiled models alone
 };
 
 inline constexpr std::size_t kStepInputsMax = 4;
 inline constexpr std::size_t kStepOutputsMax = 3;
+// kMove: a place is the input's number times 2^32 plus the element's; -1 is a zero.
+inline constexpr std::size_t kMoveInputsMax = 3;
+inline constexpr int kMoveInputShift = 32;
 inline constexpr std::size_t kPermuteAxesMax = 7;  // and the examples'
 
 // A flag an operand that may be missing.
@@ -70,8 +74,9 @@ struct Step {
   std::uint32_t index = 0;  // kNaive, kPointwise
   std::array<Operand, kStepInputsMax> in{};
   std::array<Operand, kStepOutputsMax> out{};
-  bool has_bias = false;    // in2 of products and convolutions; by column, or by channel
-  bool has_second = false;  // in1 of kSum; out1 and out2 of the normalisation's gradient
+  bool has_bias = false;  // in2 of products and convolutions; by column, or by channel
+  // in1 of kSum; out1 and out2 of the normalisation's gradient; kMove adds to zeros
+  bool has_second = false;
   bool has_affine = false;  // scale and shift of the normalisation
   bool clip = false;        // products, convolutions: then to [low, high]
   float low = 0;

@@ -53,7 +53,8 @@ void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame
   float* out = Reals(step.out[0], frame);
   const simd::Filter filter{b, step.packed};
   if (step.kind == StepKind::kConvolution) {
-    kernels.convolution->forward(shape, a, filter, EpilogueOf(step, frame, true), out, frame.scratch);
+    kernels.convolution->forward(shape, a, filter, EpilogueOf(step, frame, true), out,
+                                 frame.scratch);
   } else if (step.kind == StepKind::kConvolutionInput) {
     kernels.convolution->input(shape, a, filter, out, frame.scratch);
   } else {
@@ -170,6 +171,22 @@ void RunGatherRows(const Step& step, const Frame& frame) {
   }
 }
 
+void RunMove(const Step& step, const Frame& frame) {
+  constexpr std::int64_t kElement = (std::int64_t{1} << kMoveInputShift) - 1;
+  const auto* places = reinterpret_cast<const std::int64_t*>(At(step.in[kMoveInputsMax], frame));
+  const std::size_t examples = step.out[0].space == Space::kArena ? frame.examples : 1;
+  for (std::size_t e = 0; e < examples; ++e) {
+    const float* from[kMoveInputsMax];
+    for (std::size_t i = 0; i < kMoveInputsMax; ++i) from[i] = Reals(step.in[i], frame, e);
+    float* out = Reals(step.out[0], frame, e);
+    for (std::size_t i = 0; i < step.in[kMoveInputsMax].size; ++i) {
+      const std::int64_t place = places[i];
+      const float x = place < 0 ? 0.0F : from[place >> kMoveInputShift][place & kElement];
+      out[i] = step.has_second ? 0.0F + x : x;
+    }
+  }
+}
+
 simd::ConvolutionMap MapOf(const Step& step) {
   return step.adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward;
 }
@@ -238,6 +255,8 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
       return RunPermute(step, kernels, frame);
     case StepKind::kGatherRows:
       return RunGatherRows(step, frame);
+    case StepKind::kMove:
+      return RunMove(step, frame);
   }
 }
 

@@ -21,13 +21,14 @@ double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scal
                std::int32_t sign, std::int32_t* sum) {
   if (kernels.sums != nullptr) return kernels.sums->add_grid(n, x, scale, sign, sum);
   constexpr double kMost = 2147483647;
+  constexpr double kRound = 0x1.8p52;  // added, it leaves no place for fractions
   double squares = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const double scaled = scale == 0 ? 0.0 : double{scale * x[i]};
     const double bounded = std::isnan(scaled) ? 0.0 : std::clamp(scaled, -kMost, kMost);
-    const double v = std::nearbyint(bounded);
+    const double v = (bounded + kRound) - kRound;
     squares += v * v;
-    // Sums wrap around (gradient_sums.cc, BeginRound).
+    // Sums wrap around (group_sums.h, GridFill).
     const auto whole = static_cast<std::uint32_t>(static_cast<std::int32_t>(v));
     sum[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(sum[i]) +
                                        static_cast<std::uint32_t>(sign) * whole);

@@ -54,7 +54,7 @@ struct Correlation {
   Epilogue epilogue;
 };
 
-inline constexpr std::size_t kChunkElements = 192;   // of the sum in one tile
+inline constexpr std::size_t kChunkElements = 192;  // of the sum in one tile
 inline constexpr std::size_t kShortSum = 64;
 inline constexpr std::size_t kBlockPositions = 480;  // of outputs in a block
 inline constexpr std::size_t kBlockOutputs = 128;    // output channels of a block in scratch memory
@@ -114,7 +114,8 @@ HWY_INLINE bool RowsInOrder(const Correlation& c) {
 }
 
 inline WeightOrder ChooseOrder(const Correlation& c) {
-  if (c.packed != nullptr || c.examples * c.x.outputs() > kPositionsWorthPacking) return WeightOrder::kPacked;
+  if (c.packed != nullptr || c.examples * c.x.outputs() > kPositionsWorthPacking)
+    return WeightOrder::kPacked;
   if (RowsInOrder(c)) return WeightOrder::kRows;
   if (c.w.output == 1 && c.x.taps() == 1) return WeightOrder::kColumns;
   return WeightOrder::kPacked;
@@ -361,7 +362,8 @@ inline void Correlate(const Correlation& c, float* scratch) {
   if (c.examples == 0 || c.x.outputs() == 0) return;
   if (c.x.taps() == 0) return ZeroResults(c);
   const DensePlan plan = PlanDense(c);
-  if (plan.order == WeightOrder::kPacked && c.packed == nullptr) PackWeights(c, plan.channels, scratch);
+  if (plan.order == WeightOrder::kPacked && c.packed == nullptr)
+    PackWeights(c, plan.channels, scratch);
   auto* const offsets = reinterpret_cast<std::uint32_t*>(scratch + plan.offsets_at);
   // Blocks of output channels end where tiles do.
   const Pieces tiles(c.outputs, kTileRows);

@@ -85,8 +85,8 @@ inline void StripOffsets(const Images& x, const StripLayout& layout, std::size_t
                          std::uint32_t* offsets) {
   std::size_t taps = 0;
   for (std::int64_t j = 0; j < x.rows.taps; ++j) {
-    const std::size_t start =
-        static_cast<std::size_t>(j) % layout.classes * layout.plane + x.rows.Shift(j) * layout.width;
+    const std::size_t start = static_cast<std::size_t>(j) % layout.classes * layout.plane +
+                              x.rows.Shift(j) * layout.width;
     for (std::int64_t q = 0; q < x.columns.taps; ++q) {
       offsets[taps++] = static_cast<std::uint32_t>(start + static_cast<std::size_t>(q) *
                                                                layout.classes * layout.plane);

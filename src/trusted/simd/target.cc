@@ -96,6 +96,13 @@ Target DetectBestTarget() {
   return list.targets[list.count - 1];
 }
 
+bool DetectTarget(Target target) {
+  const TargetList list = Detect();
+  bool found = false;
+  for (std::size_t i = 0; i < list.count; ++i) found = found || list.targets[i] == target;
+  return found;
+}
+
 std::span<const Target> AvailableTargets() {
   static const TargetList list = Detect();
   return {list.targets, list.count};

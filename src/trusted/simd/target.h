@@ -27,5 +27,6 @@ std::span<const Target> AvailableTargets();
 inline Target BestTarget() { return AvailableTargets().back(); }
 // The same, asked of the processor anew: for programs that keep nothing (src/client/runtime).
 Target DetectBestTarget();
+bool DetectTarget(Target target);  // whether it is one of them
 
 }  // namespace anchorhold::simd

@@ -2,9 +2,11 @@
 
 #include <cmath>
 #include <string>
+#include <type_traits>
 
 #include "shared/base/check.h"
 #include "trusted/train/loss_value.h"
+#include "trusted/train/portable_math.h"
 
 namespace anchorhold::train {
 namespace {
@@ -22,19 +24,13 @@ constexpr NamedLoss kLosses[] = {
 };
 
 struct StandardMath {
-  template <typename T>
-  static T Exp(T x) {
-    return std::exp(x);
-  }
-  template <typename T>
-  static T Log(T x) {
-    return std::log(x);
-  }
-  template <typename T>
-  static T Log1p(T x) {
-    return std::log1p(x);
-  }
+  static double Exp(double x) { return std::exp(x); }
+  static double Log(double x) { return std::log(x); }
+  static double Log1p(double x) { return std::log1p(x); }
 };
+// Floats are the same bits on every system, and in compiled models.
+template <typename T>
+using MathFor = std::conditional_t<std::is_same_v<T, float>, PortableMath, StandardMath>;
 
 template <typename T>
 T CrossEntropy(const LossTerms& terms, std::span<const T> z, std::span<const std::int64_t> labels,
@@ -45,7 +41,7 @@ T CrossEntropy(const LossTerms& terms, std::span<const T> z, std::span<const std
   for (const std::int64_t label : labels) {
     AH_CHECK(terms.Ignores(label) || (label >= 0 && static_cast<std::size_t>(label) < classes));
   }
-  return CrossEntropyOf<StandardMath>(terms, z, labels, dz);
+  return CrossEntropyOf<MathFor<T>>(terms, z, labels, dz);
 }
 
 template <typename T>
@@ -58,7 +54,7 @@ T BinaryCrossEntropy(const LossTerms& terms, std::span<const T> z, const Label& 
   const float one = label.targets.empty() ? static_cast<float>(label.classes[0]) : 0.0F;
   const std::span<const float> targets = label.targets.empty() ? std::span(&one, 1) : label.targets;
   for (const float y : targets) AH_CHECK(y == 0.0F || y == 1.0F);
-  return TargetLossOf<StandardMath>(terms, z, targets, dz);
+  return TargetLossOf<MathFor<T>>(terms, z, targets, dz);
 }
 
 Status CheckWeights(const char* what, const std::vector<double>& weights, bool zero_is_allowed) {
@@ -151,7 +147,7 @@ T LossAndSeed(const LossOptions& loss, std::span<const T> z, const Label& label,
     case Loss::kMeanAbsoluteError:
     case Loss::kHuber:
       AH_CHECK(label.targets.size() == z.size());
-      return TargetLossOf<StandardMath>(terms, z, label.targets, dz);
+      return TargetLossOf<MathFor<T>>(terms, z, label.targets, dz);
   }
   AH_CHECK(false);
   return T(0);  // not reached; the thread sanitizer's instrumentation hides that

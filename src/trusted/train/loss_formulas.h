@@ -1,5 +1,5 @@
-// The losses' arithmetic (formulas in loss.h and loss_value.h): Math says where exp, log and log1p
-// come from.
+// The losses' arithmetic (formulas in loss.h and loss_value.h), for programs with a standard
+// library and for those without (src/client/runtime): Math says where exp, log and log1p come from.
 // Nothing here allocates or checks; callers see to it that labels fit.
 #pragma once
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "shared/base/check.h"
+#include "trusted/train/portable_math.h"
 
 namespace anchorhold::train {
 namespace {
@@ -161,9 +162,8 @@ void Optimizer::UpdateSgd(const Range& range, double rate) {
 
 void Optimizer::UpdateAdam(const Range& range, double rate) {
   const auto& [begin, parameters, gradient] = range;
-  const auto t = static_cast<double>(steps_done_);
-  const double first_correction = 1 - std::pow(config_.beta1, t);
-  const double second_correction = 1 - std::pow(config_.beta2, t);
+  const double first_correction = 1 - PowerOf(config_.beta1, steps_done_);
+  const double second_correction = 1 - PowerOf(config_.beta2, steps_done_);
   const bool decoupled = config_.kind == OptimizerKind::kAdamW;
   float* first = first_.data() + begin;
   float* second = second_.data() + begin;

@@ -94,16 +94,13 @@ Result<PrivateStep> PrivateStep::Create(const graph::Model& model, const LossOpt
   return PrivateStep(std::move(engine), std::move(made), clipping, grid);
 }
 
-// The engine's squared norms are off by 2^-19 at most (simd/sums.h), or by what a Gram matrix's
-// rounding comes to: aimed a little below the radius, hardly a contribution is too long and has to
-// be mended.
 void PrivateStep::Run(std::span<const BatchRow> rows, double expected_batch_size,
                       crypto::RandomSource& noise, double learning_rate,
                       std::span<float> parameters) {
   const dp::ClipGrid& grid = sum_.grid();
   engine::Clipping clipping;
   clipping.kind = KindOf(clipping_);
-  clipping.bound = grid.radius() * (1 - 0x1p-16);
+  clipping.bound = grid.aim();
   clipping.unit = 1 / grid.granularity();
   sum_.Prepare(rows.size());
   engine::SumTarget target;

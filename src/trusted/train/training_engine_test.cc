@@ -84,6 +84,20 @@ TrainingEngine Make(const graph::Model& model, Mode mode, engine::EngineOptions 
 
 bool IsFast() { return simd::BestTarget() != simd::Target::kScalar; }
 
+// Its convolutions' blocks take the most scratch memory in groups that are no power of two.
+graph::Model LeNet() {
+  OnnxBuilder b({1, 12, 12});
+  b.Weight("w1", {3, 1, 3, 3}, Numbers(27, 1)).Weight("w2", {4, 3, 3, 3}, Numbers(108, 2));
+  b.Weight("w3", {16, 3}, Numbers(48, 3));
+  const auto pool = {Ints("kernel_shape", {2, 2}), Ints("strides", {2, 2})};
+  b.Node("Conv", {"x", "w1"}, {"c1"}, {Ints("pads", {1, 1, 1, 1})}).Node("Relu", {"c1"}, {"r1"});
+  b.Node("MaxPool", {"r1"}, {"p1"}, pool);
+  b.Node("Conv", {"p1", "w2"}, {"c2"}).Node("Relu", {"c2"}, {"r2"});
+  b.Node("MaxPool", {"r2"}, {"p2"}, pool);
+  b.Node("Flatten", {"p2"}, {"f"}).Node("MatMul", {"f", "w3"}, {"y"});
+  return graph::ImportOnnx(b.Output("y").Write()).value();
+}
+
 TEST(Simplify, FindsIdiomsAndKeepsWhatTheyCompute) {
   const graph::Model model = Idioms();
   const graph::Model simple = engine::Simplify(model).value();
@@ -158,6 +172,29 @@ TEST(Memory, DoesNotGrowWithTheBatch) {
   const TrainingEngine one = Make(SmallNet(), Mode::kPrivateTraining, small);
   const TrainingEngine other = Make(SmallNet(), Mode::kPrivateTraining, large);
   EXPECT_EQ(one.report().peak_bytes, other.report().peak_bytes);
+}
+
+// The last group of a batch has any size, and blocks of it are cut as suits that size.
+TEST(Memory, ScratchServesGroupsOfEverySize) {
+  const graph::Model model = LeNet();
+  for (const simd::Target target : simd::AvailableTargets()) {
+    engine::EngineOptions options;
+    options.mode = Mode::kPrivateTraining;
+    options.group = 16;
+    options.target = target;
+    auto engine = TrainingEngine::Create(model, Loss::kCrossEntropy, options, nullptr).value();
+    const engine::LoweredProgram& program = engine.engine().program();
+    for (const auto* steps : {&program.prologue, &program.forward, &program.backward}) {
+      for (const engine::Step& step : *steps) {
+        for (std::size_t examples = 1; examples <= 16; ++examples) {
+          const std::size_t needed =
+              engine::ScratchOf(step, program.Tables(), engine::KernelsFor(target), examples);
+          EXPECT_LE(needed * sizeof(float), engine.report().scratch_bytes)
+              << simd::TargetName(target) << ", " << examples << " examples";
+        }
+      }
+    }
+  }
 }
 
 TEST(Batches, OfAnySizeGiveTheSumOfTheirRows) {

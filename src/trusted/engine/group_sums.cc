@@ -1,0 +1,317 @@
+#include "trusted/engine/group_sums.h"
+
+#include <cstring>
+
+#include "trusted/engine/scalar_sums.h"
+
+namespace anchorhold::engine {
+namespace {
+
+// An item of plain numbers: large enough that starting it costs nothing, small enough to share.
+constexpr std::size_t kItemNumbers = 1 << 15;
+// A contraction's rows in one item.
+constexpr double kItemWork = 1 << 21;
+
+simd::OuterShape OuterOf(const GradientSum& sum, std::size_t examples) {
+  simd::OuterShape shape = sum.outer;
+  shape.examples = examples;
+  return shape;
+}
+
+double* Squares(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  return group.squares + parameter * task.group;
+}
+
+float* Scales(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  return group.scales + (task.by_layer() ? parameter * task.group : 0);
+}
+
+// Which rows of the table example e reads, with indices from the end made plain; -1 for nowhere.
+// Rows read twice are joined in the place of the first: a row's gradient is one vector.
+void JoinRows(const SumTask& task, const SumGroup& group, const GradientSum& sum, std::size_t e) {
+  const std::size_t count = sum.outer.positions;
+  const std::size_t d = sum.outer.d;
+  const auto* indices = reinterpret_cast<const std::int64_t*>(At(sum.other, group.frame, e));
+  const auto table = static_cast<std::int64_t>(sum.table_rows);
+  for (std::size_t t = 0; t < count; ++t) {
+    const std::int64_t row = indices[t] < 0 ? indices[t] + table : indices[t];
+    group.rows[t] = static_cast<std::int32_t>(row >= 0 && row < table ? row : -1);
+  }
+  float* joined = Reals(sum.gradient, group.frame, e);
+  const float* raw = Reals(sum.raw, group.frame, e);
+  std::memset(joined, 0, count * d * sizeof(float));
+  for (std::size_t t = 0; t < count; ++t) {
+    const std::int32_t row = group.rows[t];
+    const auto here = static_cast<std::int32_t>(t);
+    std::int32_t first = here;
+    for (std::int32_t s = 0; s < here; ++s) {
+      const std::int32_t candidate = group.rows[static_cast<std::size_t>(s)] == row ? s : here;
+      first = std::min(first, candidate);
+    }
+    if (row >= 0) {
+      AddScaled(task.kernels, d, raw + t * d, 1, joined + static_cast<std::size_t>(first) * d);
+    }
+  }
+}
+
+void MeasureParameter(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  const GradientSum& sum = task.sums[parameter];
+  double* squares = Squares(task, group, parameter);
+  const std::size_t examples = group.frame.examples;
+  if (sum.method == Method::kNone) {
+    std::fill_n(squares, examples, 0.0);
+  } else if (IsOuter(sum.method)) {
+    task.kernels.gemm->outer_squares(OuterOf(sum, examples), Reals(sum.gradient, group.frame),
+                                     Reals(sum.other, group.frame), squares, group.frame.scratch);
+  } else {
+    const bool sparse = sum.method == Method::kSparse;
+    const std::size_t n = sparse ? sum.outer.positions * sum.outer.d : sum.numbers;
+    for (std::size_t e = 0; e < examples; ++e) {
+      if (sparse) JoinRows(task, group, sum, e);
+      squares[e] = SquaresOf(task.kernels, n, Reals(sum.gradient, group.frame, e));
+    }
+  }
+}
+
+// The builtins are the processor's own instructions where <cmath> may be a library's functions.
+double Root(double x) { return __builtin_sqrt(x); }
+bool IsFinite(double x) { return __builtin_isfinite(x); }
+
+// A gradient that is not finite counts as zero.
+float ScaleOf(const Clipping& clipping, double squares, double bound) {
+  const bool finite = IsFinite(squares);
+  const double norm = Root(finite ? squares : 1.0);
+  const double scale = clipping.kind == ClippingKind::kAutomatic
+                           ? bound / (norm + clipping.gamma)
+                           : std::min(clipping.unit, bound / norm);
+  return finite ? static_cast<float>(scale) : 0.0F;
+}
+
+// L: parameters with a gradient.
+std::size_t LayersOf(std::span<const GradientSum> sums) {
+  std::size_t layers = 0;
+  for (const GradientSum& sum : sums) layers += sum.method == Method::kNone ? 0 : 1;
+  return layers;
+}
+
+void FindScales(const SumTask& task, const SumGroup& group) {
+  const Clipping& clipping = *task.clipping;
+  const std::size_t examples = group.frame.examples;
+  if (!task.by_layer()) {
+    for (std::size_t e = 0; e < examples; ++e) {
+      group.scales[e] = ScaleOf(clipping, SquaredNorm(task, group, e), clipping.bound);
+    }
+    return;
+  }
+  const double bound = clipping.bound / Root(static_cast<double>(LayersOf(task.sums)));
+  for (std::size_t p = 0; p < task.sums.size(); ++p) {
+    for (std::size_t e = 0; e < examples; ++e) {
+      Scales(task, group, p)[e] = ScaleOf(clipping, Squares(task, group, p)[e], bound);
+    }
+  }
+}
+
+// Calls visit(at, count) for the stretches of the flat vector that an item covers.
+template <typename Visit>
+void ForStretches(const SumTask& task, const SumItem& item, const Visit& visit) {
+  const GradientSum& sum = task.sums[item.parameter];
+  if (sum.method == Method::kSparse) {
+    for (std::size_t row = 0; row < sum.table_rows; ++row) {
+      visit(sum.offset + row * sum.outer.d + item.begin, item.end - item.begin);
+    }
+  } else {
+    const std::size_t width = IsOuter(sum.method) ? sum.outer.d : 1;
+    visit(sum.offset + item.begin * width, (item.end - item.begin) * width);
+  }
+}
+
+void Clear(const SumTask& task, const SumItem& item) {
+  const SumTarget& target = task.target;
+  ForStretches(task, item, [&target](std::size_t at, std::size_t count) {
+    if (target.grid != nullptr) {
+      std::memset(target.grid + at, 0, count * sizeof(std::int32_t));
+      if (target.total != nullptr && target.clears) {
+        std::memset(target.total + at, 0, count * sizeof(std::int64_t));
+      }
+    } else if (target.clears) {
+      std::memset(target.reals + at, 0, count * sizeof(float));
+    }
+  });
+}
+
+void Flush(const SumTask& task, const SumItem& item) {
+  ForStretches(task, item, [&task](std::size_t at, std::size_t count) {
+    FlushGrid(task.kernels, count, task.target.grid + at, task.target.total + at);
+  });
+}
+
+// Addresses follow the indices: docs/side-channels.md.
+void AddRows(const SumTask& task, const SumItem& item, const SumGroup& group, std::size_t e,
+             std::int32_t sign, double* squares) {
+  const GradientSum& sum = task.sums[item.parameter];
+  const float scale = Scales(task, group, item.parameter)[e];
+  const auto table = static_cast<std::int64_t>(sum.table_rows);
+  const std::size_t d = sum.outer.d;
+  const std::size_t columns = item.end - item.begin;
+  const auto* indices = reinterpret_cast<const std::int64_t*>(At(sum.other, group.frame, e));
+  const float* rows = Reals(sum.gradient, group.frame, e);
+  for (std::size_t t = 0; t < sum.outer.positions; ++t) {
+    const std::int64_t row = indices[t] < 0 ? indices[t] + table : indices[t];
+    if (row < 0 || row >= table) continue;
+    const std::size_t at = sum.offset + static_cast<std::size_t>(row) * d + item.begin;
+    const float* from = rows + t * d + item.begin;
+    if (task.target.grid != nullptr) {
+      squares[e] += AddGrid(task.kernels, columns, from, scale, sign, task.target.grid + at);
+    } else {
+      AddScaled(task.kernels, columns, from, scale, task.target.reals + at);
+    }
+  }
+}
+
+void AddOuter(const SumTask& task, const SumItem& item, const SumGroup& group, std::size_t first,
+              std::size_t count, std::int32_t sign, bool accumulate, double* squares,
+              float* scratch) {
+  const GradientSum& sum = task.sums[item.parameter];
+  const float* scales = Scales(task, group, item.parameter) + first;
+  simd::OuterShape shape = OuterOf(sum, count);
+  const float* g = Reals(sum.gradient, group.frame, first);
+  const float* a = Reals(sum.other, group.frame, first);
+  if (task.target.grid != nullptr) {
+    task.kernels.gemm->outer_grid(shape, item.begin, item.end, g, a, scales, sign, accumulate,
+                                  task.target.grid + sum.offset, squares + first, scratch);
+  } else {
+    shape.p = item.end - item.begin;
+    task.kernels.gemm->outer_sum(shape, g + item.begin, a, scales, accumulate,
+                                 task.target.reals + sum.offset + item.begin * shape.d, scratch);
+  }
+}
+
+// |v_e|^2 of example e in units of the grid, which is added to all items, times `sign`.
+double AddExample(const SumTask& task, SumGroup& group, std::size_t e, std::int32_t sign,
+                  float* scratch) {
+  // The group's norms are no longer needed: one parameter's place takes the squares.
+  group.squares[e] = 0;
+  ForItems(task.sums, task.threads, [&](const SumItem& item, double) {
+    AddGroup(task, item, group, e, 1, sign, true, group.squares, scratch);
+  });
+  return group.squares[e];
+}
+
+}  // namespace
+
+SumCut CutOf(const GradientSum& sum, std::size_t threads) {
+  SumCut cut{sum.numbers, kItemNumbers, 1};
+  if (IsOuter(sum.method)) {
+    const auto d = static_cast<double>(sum.outer.d);
+    cut.whole = sum.outer.p;
+    cut.cost = d * (static_cast<double>(sum.outer.positions) / 8 + 1);
+    // Multiples of 48 rows, so that no kernel's tile is cut.
+    cut.each = static_cast<std::size_t>(std::max(1.0, kItemWork / d / 48)) * 48;
+  } else if (sum.method == Method::kSparse) {
+    cut.whole = sum.outer.d;
+    cut.cost = static_cast<double>(sum.outer.positions + sum.table_rows / 8);
+    cut.each = (cut.whole / threads + 15) / 16 * 16;
+  }
+  cut.each = std::max<std::size_t>(cut.each, 1);
+  return cut;
+}
+
+std::size_t SumScratch(std::span<const GradientSum> sums, const Kernels& kernels,
+                       std::size_t group) {
+  std::size_t scratch = 0;
+  for (const GradientSum& sum : sums) {
+    if (!IsOuter(sum.method)) continue;
+    for (std::size_t examples = 1; examples <= group; ++examples) {
+      const simd::OuterShape shape = OuterOf(sum, examples);
+      scratch = std::max(scratch, kernels.gemm->outer_squares_scratch(shape));
+      scratch = std::max(scratch, kernels.gemm->outer_sum_scratch(shape));
+      scratch = std::max(scratch, kernels.gemm->outer_grid_scratch(shape));
+    }
+  }
+  return scratch;
+}
+
+std::size_t JoinedRows(std::span<const GradientSum> sums) {
+  std::size_t rows = 0;
+  for (const GradientSum& sum : sums) {
+    if (sum.method == Method::kSparse) rows = std::max(rows, sum.outer.positions);
+  }
+  return rows;
+}
+
+double SquaredNorm(const SumTask& task, const SumGroup& group, std::size_t e) {
+  double total = 0;
+  for (std::size_t p = 0; p < task.sums.size(); ++p) total += Squares(task, group, p)[e];
+  return total;
+}
+
+void MeasureGroup(const SumTask& task, SumGroup& group) {
+  if (task.clipping == nullptr) {
+    std::fill_n(group.scales, group.frame.examples, 1.0F);
+    return;
+  }
+  for (std::size_t p = 0; p < task.sums.size(); ++p) MeasureParameter(task, group, p);
+  FindScales(task, group);
+}
+
+// A contraction overwrites the sum with the first group.
+bool PrepareItem(const SumTask& task, const SumItem& item, bool fresh, bool flushes, bool adds) {
+  const SumTarget& target = task.target;
+  const bool accumulate = !fresh || (target.grid == nullptr && !target.clears);
+  const bool overwrites =
+      IsOuter(task.sums[item.parameter].method) && adds && target.total == nullptr && !accumulate;
+  if (fresh && !overwrites) Clear(task, item);
+  if (flushes) Flush(task, item);
+  return !overwrites;
+}
+
+void AddGroup(const SumTask& task, const SumItem& item, const SumGroup& group, std::size_t first,
+              std::size_t count, std::int32_t sign, bool accumulate, double* squares,
+              float* scratch) {
+  const GradientSum& sum = task.sums[item.parameter];
+  if (sum.method == Method::kNone) return;
+  if (IsOuter(sum.method)) {
+    AddOuter(task, item, group, first, count, sign, accumulate, squares, scratch);
+    return;
+  }
+  const std::size_t n = item.end - item.begin;
+  const std::size_t at = sum.offset + item.begin;
+  for (std::size_t e = first; e < first + count; ++e) {
+    if (sum.method == Method::kSparse) {
+      AddRows(task, item, group, e, sign, squares);
+      continue;
+    }
+    const float* from = Reals(sum.gradient, group.frame, e) + item.begin;
+    const float scale = Scales(task, group, item.parameter)[e];
+    if (task.target.grid != nullptr) {
+      squares[e] += AddGrid(task.kernels, n, from, scale, sign, task.target.grid + at);
+    } else {
+      AddScaled(task.kernels, n, from, scale, task.target.reals + at);
+    }
+  }
+}
+
+// Kernels state |v|^2 from below, by a factor of 1 - 2^-18 at most.
+void MendExample(const SumTask& task, SumGroup& group, std::size_t e, double squares,
+                 float* scratch) {
+  constexpr double kSlack = 1 + 0x1p-17;
+  const double most = task.target.squares_max / kSlack;
+  if (squares <= most) return;
+  AddExample(task, group, e, -1, scratch);
+  const auto shorter = static_cast<float>(Root(most / squares) * (1 - 0x1p-10));
+  const std::size_t vectors = task.by_layer() ? task.sums.size() : 1;
+  for (std::size_t p = 0; p < vectors; ++p) {
+    group.scales[p * task.group + e] *= __builtin_isfinite(shorter) ? shorter : 0.0F;
+  }
+  if (!(AddExample(task, group, e, 1, scratch) <= most)) {
+    AddExample(task, group, e, -1, scratch);
+  }
+}
+
+void FinishItem(const SumTask& task, const SumItem& item, bool fresh) {
+  if (task.target.grid == nullptr || task.target.total == nullptr) return;
+  if (fresh) Clear(task, item);
+  Flush(task, item);
+}
+
+}  // namespace anchorhold::engine
