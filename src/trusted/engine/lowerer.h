@@ -16,7 +16,10 @@ struct Work {
   bool forward = true;
   bool absorbed = false;  // some other work's step does it
   int chain = -1;         // of elementwise nodes
-  // Of products and convolutions: what is done behind them.
+  // Of a normalisation's gradients: what it was clipped to, behind it, and what came of that. The
+  // bounds are `low` and `high`.
+  graph::ValueId clipped = graph::kNoValue;
+  // Of products, convolutions and normalisations: what is done behind them.
   graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
   graph::ValueId bias = graph::kNoValue;
   bool clip = false;
@@ -80,6 +83,9 @@ class Lowerer {
   bool OnlyUserIs(graph::ValueId id, std::size_t& user) const;
   void TakeBiasesAlong();
   void TakeBiasAlong(Work& work);
+  void TakeActivationAlong(Work& work);
+  void TakeKinksAlong();
+  void TakeKinkAlong(Work& kink);
   void GrowChains();
   bool Joins(std::size_t work, int chain) const;
 

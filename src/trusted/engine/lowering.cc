@@ -39,6 +39,8 @@ Result<LoweredProgram> Lowerer::Run() {
   FindSums();
   FindUsers();
   TakeBiasesAlong();
+  TakeKinksAlong();
+  FindUsers();
   GrowChains();
 
   EmitSteps();

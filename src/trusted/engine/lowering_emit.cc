@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "shared/base/check.h"
 #include "trusted/engine/fused_primitives.h"
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
@@ -344,6 +345,7 @@ bool Lowerer::EmitGather(Work& work) {
 }
 
 void Lowerer::EmitNaive(Work& work) {
+  AH_CHECK(work.clipped == kNoValue);  // TakeKinkAlong saw to it
   Step step;
   step.kind = StepKind::kNaive;
   step.index = static_cast<std::uint32_t>(out_.naive.size());
@@ -393,8 +395,11 @@ bool Lowerer::EmitNormalise(Work& work) {
                        1};
     step.normalise = NormaliseOf(attributes, Size(x));
   }
+  step.normalise.clip = work.clip;
+  step.normalise.low = work.low;
+  step.normalise.high = work.high;
   step.in[0] = Read(x);
-  step.out[0] = Write(node.output);
+  step.out[0] = Write(work.output);
   step.out[1] = NewBuffer(2 * step.normalise.outer * step.normalise.groups);
   if (affine) statistics_.emplace_back(Root(x), step.out[1]);
   Push(step, work);
@@ -414,7 +419,10 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   Work* dshift = nullptr;
   for (const std::size_t user : users_[Index(Root(g))]) {
     Work& other = work_[user];
-    if (other.absorbed || other.node->attributes.dims != work_[w].node->attributes.dims) continue;
+    if (other.absorbed || other.clipped != work_[w].clipped ||
+        other.node->attributes.dims != work_[w].node->attributes.dims) {
+      continue;
+    }
     if (other.node->primitive == &kNormaliseAffineGrad && Root(other.inputs[2]) == Root(g)) {
       dx = &other;
     } else if (other.node->primitive == &kNormaliseScaleGrad && Root(other.inputs[1]) == Root(g)) {
@@ -440,6 +448,12 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   step.in[1] = stats->second;
   step.in[2] = Read(dx->inputs[1]);
   step.in[3] = Read(g);
+  if (dx->clipped != kNoValue) {
+    step.in[4] = Read(dx->clipped);
+    step.normalise.clip = true;
+    step.normalise.low = dx->low;
+    step.normalise.high = dx->high;
+  }
   step.out[0] = Write(dx->node->output);
   step.has_second = dscale != nullptr || dshift != nullptr;
   if (step.has_second) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "trusted/engine/fused_primitives.h"
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
 
@@ -28,6 +29,13 @@ Shape WithoutOnes(const Shape& shape) {
   return out;
 }
 
+// Which input of a normalisation's gradient is the gradient behind it; beyond all for other nodes.
+std::size_t GradientInput(const graph::Primitive* primitive) {
+  if (primitive == &kNormaliseAffineGrad) return 2;
+  if (primitive == &kNormaliseScaleGrad) return 1;
+  return primitive == &kNormaliseShiftGrad ? 0 : std::numeric_limits<std::size_t>::max();
+}
+
 }  // namespace
 
 void Lowerer::FindUsers() {
@@ -36,10 +44,12 @@ void Lowerer::FindUsers() {
   for (std::size_t w = 0; w < work_.size(); ++w) {
     work_of_[Index(work_[w].node->output)] = static_cast<int>(w);
     if (work_[w].absorbed) continue;
-    for (const ValueId id : work_[w].inputs) {
+    const auto add = [&](ValueId id) {
       std::vector<std::size_t>& users = users_[Index(Root(id))];
       if (users.empty() || users.back() != w) users.push_back(w);
-    }
+    };
+    for (const ValueId id : work_[w].inputs) add(id);
+    if (work_[w].clipped != kNoValue) add(work_[w].clipped);
   }
 }
 
@@ -56,6 +66,7 @@ void Lowerer::TakeBiasesAlong() {
     if (work.absorbed) continue;
     const graph::Primitive* primitive = work.node->primitive;
     if (primitive == &primitives::kMatMul || primitive == &primitives::kConv) TakeBiasAlong(work);
+    if (primitive == &kNormaliseAffine && IsDense(work.inputs[0])) TakeActivationAlong(work);
   }
 }
 
@@ -81,9 +92,14 @@ void Lowerer::TakeBiasAlong(Work& work) {
       work.bias = bias;
       work.output = add.node->output;
       work_[user].absorbed = true;
-      if (!OnlyUserIs(work.output, user)) return;
     }
   }
+  TakeActivationAlong(work);
+}
+
+void Lowerer::TakeActivationAlong(Work& work) {
+  std::size_t user = 0;
+  if (!OnlyUserIs(work.output, user)) return;
   const Node& node = *work_[user].node;
   if (node.primitive == &primitives::kLeakyRelu && node.attributes.alpha == 0) {
     work.low = 0;
@@ -97,6 +113,66 @@ void Lowerer::TakeBiasAlong(Work& work) {
   work.clip = true;
   work.output = node.output;
   work_[user].absorbed = true;
+}
+
+// The derivative of a Relu or Clip behind a normalisation is taken where the normalisation's own
+// gradient reads it, if nothing else does.
+void Lowerer::TakeKinksAlong() {
+  if (!fast()) return;
+  for (Work& work : work_) {
+    const Node& node = *work.node;
+    const bool relu = node.primitive == &primitives::kLeakyReluGrad && node.attributes.alpha == 0;
+    const bool clip = node.primitive == &primitives::kClipGrad;
+    if (!(relu || clip) || work.absorbed || !IsDense(work.inputs[0]) || !IsDense(work.inputs[1])) {
+      continue;
+    }
+    work.low = relu ? 0 : static_cast<float>(node.attributes.alpha);
+    work.high =
+        relu ? std::numeric_limits<float>::infinity() : static_cast<float>(node.attributes.beta);
+    TakeKinkAlong(work);
+  }
+}
+
+void Lowerer::TakeKinkAlong(Work& kink) {
+  const ValueId g = Root(kink.node->output);
+  const std::vector<std::size_t>& users = users_[Index(g)];
+  if (kept_[Index(g)] || Size(kink.inputs[0]) != Size(g)) return;
+  const Work* dx = nullptr;
+  for (const std::size_t user : users) {
+    if (work_[user].node->primitive == &kNormaliseAffineGrad) dx = &work_[user];
+  }
+  if (dx == nullptr) return;
+  const ValueId x = Root(dx->inputs[0]);
+  // One step makes all of the gradients, of each kind at most one, for a normalisation of x.
+  bool normalised = false;
+  for (const Work& work : work_) {
+    normalised = normalised || (work.node->primitive == &kNormaliseAffine && !work.absorbed &&
+                                Root(work.inputs[0]) == x && IsDense(x));
+  }
+  std::vector<const graph::Primitive*> kinds;
+  bool together = normalised;
+  for (const std::size_t user : users) {
+    const Work& work = work_[user];
+    const graph::Primitive* kind = work.node->primitive;
+    const std::size_t at = GradientInput(kind);
+    together = together && at < work.inputs.size() && !work.absorbed &&
+               work.node->attributes.dims == dx->node->attributes.dims &&
+               std::find(kinds.begin(), kinds.end(), kind) == kinds.end() &&
+               std::count_if(work.inputs.begin(), work.inputs.end(),
+                             [&](ValueId id) { return Root(id) == g; }) == 1 &&
+               Root(work.inputs[at]) == g &&
+               (kind != &kNormaliseScaleGrad || Root(work.inputs[0]) == x);
+    kinds.push_back(kind);
+  }
+  if (!together) return;
+  for (const std::size_t user : users) {
+    Work& work = work_[user];
+    work.inputs[GradientInput(work.node->primitive)] = kink.inputs[1];
+    work.clipped = kink.inputs[0];
+    work.low = kink.low;
+    work.high = kink.high;
+  }
+  kink.absorbed = true;
 }
 
 bool Lowerer::Joins(std::size_t w, int chain) const {

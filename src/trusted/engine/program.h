@@ -48,7 +48,7 @@ enum class StepKind : unsigned char {
   kPointwise,          // program of points
   kNormalise,          // out0 = affine(in0, scale in1, shift in2), out1 = statistics
   kNormaliseGrad,  // out0 = dx, out1 = dscale, out2 = dshift from x in0, stats in1, scale in2, g
-                   // in3
+                   // in3, and, if the normalisation clips, y in4
   kSoftmax,
   kSoftmaxGrad,  // from y in0, g in1
   kSum,          // out = sum over the middle axis of in0 (times in1)
@@ -61,7 +61,7 @@ enum class StepKind : unsigned char {
   kMove,        // out = numbers of in0 to in2, at the places of in3; in compiled models alone
 };
 
-inline constexpr std::size_t kStepInputsMax = 4;
+inline constexpr std::size_t kStepInputsMax = 5;
 inline constexpr std::size_t kStepOutputsMax = 3;
 // kMove: a place is the input's number times 2^32 plus the element's; -1 is a zero.
 inline constexpr std::size_t kMoveInputsMax = 3;

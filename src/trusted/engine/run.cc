@@ -105,6 +105,7 @@ void RunNormaliseGrad(const Step& step, const Kernels& kernels, const Frame& fra
   shape.outer *= frame.examples;
   kernels.rows->normalise_grad(shape, Reals(step.in[0], frame), Reals(step.in[1], frame),
                                step.has_affine ? Reals(step.in[2], frame) : nullptr,
+                               shape.clip ? Reals(step.in[4], frame) : nullptr,
                                Reals(step.in[3], frame), Reals(step.out[0], frame),
                                step.has_second ? Reals(step.out[1], frame) : nullptr,
                                step.has_second ? Reals(step.out[2], frame) : nullptr);

@@ -123,7 +123,7 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
                     Guarded& scratch) {
     const Sizes n(s);
     Guarded y(s.batch * n.y, NAN);
-    kernels_->forward(s, x.data(), w.data(), {}, y.data(), scratch.data());
+    kernels_->forward(s, x.data(), {w.data()}, {}, y.data(), scratch.data());
     std::vector<double> want(y.size());
     std::vector<double> magnitude(y.size());
     kernels::Convolution(s, x.Doubles().data(), w.Doubles().data(), want.data());
@@ -131,6 +131,9 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
                          magnitude.data());
     ExpectClose(y.data(), want, magnitude, s.in_channels * s.windows.taps());
     EXPECT_TRUE(y.Intact() && scratch.Intact());
+    CheckPacked(s, ConvolutionMap::kForward, w, y, [&](const Filter& filter, float* to) {
+      kernels_->forward(s, x.data(), filter, {}, to, scratch.data());
+    });
 
     Guarded bias(s.groups * s.out_channels, 0);
     bias.Fill(generator_);
@@ -140,7 +143,7 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     epilogue.low = 0;
     epilogue.high = 1.5F;
     Guarded finished(y.size(), NAN);
-    kernels_->forward(s, x.data(), w.data(), epilogue, finished.data(), scratch.data());
+    kernels_->forward(s, x.data(), {w.data()}, epilogue, finished.data(), scratch.data());
     const std::size_t plane = s.windows.outputs();
     for (std::size_t i = 0; i < y.size(); ++i) {
       const float sum = y.data()[i] + bias.data()[i / plane % bias.size()];
@@ -149,10 +152,25 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     EXPECT_TRUE(finished.Intact() && scratch.Intact());
   }
 
+  // Packed weights give the same bits. `run(filter, result)` is one of the maps.
+  template <class Run>
+  void CheckPacked(const ConvolutionShape& s, ConvolutionMap map, const Guarded& w,
+                   const Guarded& want, Run run) {
+    const std::size_t floats = kernels_->packed(s, map);
+    if (floats == 0) return;
+    Guarded packed(floats, NAN);
+    kernels_->pack(s, map, w.data(), packed.data());
+    EXPECT_TRUE(packed.Intact());
+    Guarded result(want.size(), NAN);
+    run(Filter{packed.data(), true}, result.data());
+    EXPECT_TRUE(packed.Intact() && result.Intact());
+    EXPECT_EQ(std::memcmp(result.data(), want.data(), want.size() * sizeof(float)), 0);
+  }
+
   void CheckInput(const ConvolutionShape& s, const Guarded& y, const Guarded& w, Guarded& scratch) {
     const Sizes n(s);
     Guarded x(s.batch * n.x, NAN);
-    kernels_->input(s, y.data(), w.data(), x.data(), scratch.data());
+    kernels_->input(s, y.data(), {w.data()}, x.data(), scratch.data());
     std::vector<double> want(x.size());
     std::vector<double> magnitude(x.size());
     kernels::ConvolutionInput(s, y.Doubles().data(), w.Doubles().data(), want.data());
@@ -160,6 +178,9 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
                               magnitude.data());
     ExpectClose(x.data(), want, magnitude, s.out_channels * s.windows.taps());
     EXPECT_TRUE(x.Intact() && scratch.Intact());
+    CheckPacked(s, ConvolutionMap::kInput, w, x, [&](const Filter& filter, float* to) {
+      kernels_->input(s, y.data(), filter, to, scratch.data());
+    });
   }
 
   void CheckWeight(const ConvolutionShape& s, const Guarded& x, const Guarded& y,
@@ -222,8 +243,8 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     Guarded out(batch * n.y, 0);
     Guarded in(batch * n.x, 0);
     Guarded dw(batch * n.w, 0);
-    kernels_->forward(s, x.data(), w.data(), {}, out.data(), scratch.data());
-    kernels_->input(s, y.data(), w.data(), in.data(), scratch.data());
+    kernels_->forward(s, x.data(), {w.data()}, {}, out.data(), scratch.data());
+    kernels_->input(s, y.data(), {w.data()}, in.data(), scratch.data());
     kernels_->weight(s, x.data(), y.data(), n.w, dw.data(), scratch.data());
     s.batch = 1;
     std::vector<float> other(kernels_->scratch(s) + 3, 7.0F);
@@ -233,9 +254,9 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
         return std::memcmp(group.data() + e * size, result.data(), size * sizeof(float)) == 0;
       };
       float* const memory = other.data() + e % 4;
-      kernels_->forward(s, x.data() + e * n.x, w.data(), {}, result.data(), memory);
+      kernels_->forward(s, x.data() + e * n.x, {w.data()}, {}, result.data(), memory);
       EXPECT_TRUE(same(out, n.y)) << "forward " << e;
-      kernels_->input(s, y.data() + e * n.y, w.data(), result.data(), memory);
+      kernels_->input(s, y.data() + e * n.y, {w.data()}, result.data(), memory);
       EXPECT_TRUE(same(in, n.x)) << "input " << e;
       kernels_->weight(s, x.data() + e * n.x, y.data() + e * n.y, n.w, result.data(), memory);
       EXPECT_TRUE(same(dw, n.w)) << "weight " << e;
@@ -343,7 +364,7 @@ TEST_P(ConvolutionTest, NotANumberStaysInItsExample) {
     Epilogue relu;
     relu.clip = true;
     relu.high = INFINITY;
-    kernels_->forward(s, x.data(), w.data(), relu, y.data(), scratch.data());
+    kernels_->forward(s, x.data(), {w.data()}, relu, y.data(), scratch.data());
     Guarded dw(3 * n.w, 0);
     const Guarded g(3 * n.y, 1);
     kernels_->weight(s, x.data(), g.data(), n.w, dw.data(), scratch.data());

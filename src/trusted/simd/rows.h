@@ -39,11 +39,13 @@ struct RowKernels {
   // stats [outer * groups, 2]: mean (0 unless kMeanVariance) and the divisor's reciprocal.
   void (*normalise)(const NormaliseAffineShape& shape, const float* x, const float* scale,
                     const float* shift, float* y, float* stats);
-  // Of the same, g being the gradient of y before clipping. dscale and dshift are by example,
-  // [outer / positions, groups * channels] each, overwritten; null where not wanted. dx may be g.
+  // Of the same, g being the gradient of y: where y was clipped, outside of (low, high), it counts
+  // as zero (with high infinite that is low alone). y is null where nothing was clipped. dscale and
+  // dshift are by example, [outer / positions, groups * channels] each, overwritten; null where not
+  // wanted. dx may be g.
   void (*normalise_grad)(const NormaliseAffineShape& shape, const float* x, const float* stats,
-                         const float* scale, const float* g, float* dx, float* dscale,
-                         float* dshift);
+                         const float* scale, const float* y, const float* g, float* dx,
+                         float* dscale, float* dshift);
 
   // Along n of [outer, n, inner] (kernels/softmax.h). y may be x; dx may be g.
   void (*softmax)(const SoftmaxShape& shape, const float* x, float* y);

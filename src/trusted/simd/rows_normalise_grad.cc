@@ -9,7 +9,8 @@
 //
 // The second writes dx = r (g' - mean(g') - direction mean(g' x')), where direction is x', and the
 // sign of x for kMeanAbsolute; mean(g') is left out but for kMeanVariance (kernels/normalise.h).
-// Sums have rows_lanes-inl.h's bound; those over `positions` are chains.
+// Where y was clipped, g is taken as zero in both. Sums have rows_lanes-inl.h's bound; those over
+// `positions` are chains.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/rows_normalise_grad.cc"
 #include "trusted/simd/tables.h"
@@ -18,6 +19,7 @@
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 
 #include "trusted/simd/rows_lanes-inl.h"
@@ -36,6 +38,7 @@ struct GradRow {
   std::size_t inner;
   NormaliseMode mode;
   const float* x;
+  const float* y;  // null: nothing was clipped
   const float* g;
   float* dx;
   const float* scale;  // of this row's channels, or null, as the next two
@@ -44,9 +47,23 @@ struct GradRow {
   bool adds;  // to dscale and dshift: not an example's first row
   FloatVec mean;
   FloatVec factor;
+  FloatVec low;
+  FloatVec high;  // not a number: no bound
 
   std::size_t n() const { return channels * inner; }
 };
+
+// The gradient of what was clipped, from the row's element `first` on.
+template <bool kClipped, class At>
+HWY_INLINE FloatVec LoadGradient(const GradRow& row, At at, std::size_t first = 0) {
+  const FloatVec g = at.Load(row.g + first);
+  if constexpr (kClipped) {
+    const FloatVec y = at.Load(row.y + first);
+    return hn::IfThenElseZero(hn::AndNot(hn::Ge(y, row.high), hn::Gt(y, row.low)), g);
+  } else {
+    return g;
+  }
+}
 
 // dx = g (r scale) + (centre + direction along).
 struct Slope {
@@ -79,11 +96,12 @@ struct Slope {
 };
 
 // Layers of one number a channel.
+template <bool kClipped>
 HWY_INLINE void GradByElement(const GradRow& row) {
   const std::size_t n = row.n();
   const TwoSums sums =
       SumRowTwice(n, [&](FloatVec& first, FloatVec& second, auto at) ANCHORHOLD_LAMBDA {
-        const FloatVec g = at.Load(row.g);
+        const FloatVec g = LoadGradient<kClipped>(row, at);
         const FloatVec t = hn::Sub(at.Load(row.x), row.mean);
         const FloatVec slope = row.scale != nullptr ? hn::Mul(g, at.Load(row.scale)) : g;
         first = hn::Add(first, slope);
@@ -92,7 +110,7 @@ HWY_INLINE void GradByElement(const GradRow& row) {
   const Slope slope(row, sums);
   const auto write = [&](auto adds) ANCHORHOLD_LAMBDA {
     ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-      const FloatVec g = at.Load(row.g);
+      const FloatVec g = LoadGradient<kClipped>(row, at);
       const FloatVec x = at.Load(row.x);
       const auto put = [&](FloatVec sum, float* to) ANCHORHOLD_LAMBDA {
         if constexpr (adds()) sum = hn::Add(sum, at.Load(to));
@@ -111,6 +129,7 @@ HWY_INLINE void GradByElement(const GradRow& row) {
 }
 
 // inner a power of two below kLanes: a vector holds several channels.
+template <bool kClipped>
 HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
   const std::size_t n = row.n();
   const auto scales = [&](std::size_t at) ANCHORHOLD_LAMBDA {
@@ -121,7 +140,7 @@ HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
   FloatVec all = hn::Zero(Floats());
   FloatVec all_along = all;
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-    const FloatVec g = at.Load(row.g);
+    const FloatVec g = LoadGradient<kClipped>(row, at);
     const FloatVec along = at.Or(hn::Mul(g, hn::Sub(at.Load(row.x), row.mean)), hn::Zero(Floats()));
     const std::size_t channel = at.at / row.inner;
     const std::size_t count = std::min(segments.per_vector(), row.channels - channel);
@@ -142,20 +161,20 @@ HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
   const Slope slope(row, {all, all_along});
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
     const FloatVec factor = row.scale != nullptr ? hn::Mul(row.factor, scales(at.at)) : row.factor;
-    at.Store(slope(at.Load(row.x), at.Load(row.g), factor), row.dx);
+    at.Store(slope(at.Load(row.x), LoadGradient<kClipped>(row, at), factor), row.dx);
   });
 }
 
+template <bool kClipped>
 HWY_INLINE void GradByChannel(const GradRow& row) {
   FloatVec all = hn::Zero(Floats());
   FloatVec all_along = all;
   const std::size_t inner = row.inner;
   for (std::size_t c = 0; c < row.channels; ++c) {
     const float* x = row.x + c * inner;
-    const float* g = row.g + c * inner;
     const TwoSums sums =
         SumRowTwice(inner, [&](FloatVec& first, FloatVec& second, auto at) ANCHORHOLD_LAMBDA {
-          const FloatVec v = at.Load(g);
+          const FloatVec v = LoadGradient<kClipped>(row, at, c * inner);
           first = hn::Add(first, v);
           second = hn::MulAdd(v, hn::Sub(at.Load(x), row.mean), second);
         });
@@ -174,12 +193,11 @@ HWY_INLINE void GradByChannel(const GradRow& row) {
   const Slope slope(row, {all, all_along});
   for (std::size_t c = 0; c < row.channels; ++c) {
     const float* x = row.x + c * inner;
-    const float* g = row.g + c * inner;
     float* dx = row.dx + c * inner;
     const FloatVec factor =
         row.scale != nullptr ? hn::Mul(row.factor, Broadcast(row.scale[c])) : row.factor;
     ForEachVector(inner, [&](auto at) ANCHORHOLD_LAMBDA {
-      at.Store(slope(at.Load(x), at.Load(g), factor), dx);
+      at.Store(slope(at.Load(x), LoadGradient<kClipped>(row, at, c * inner), factor), dx);
     });
   }
 }
@@ -200,6 +218,7 @@ HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row, const f
       row.factor = Broadcast(*stats++);
       grad(row);
       row.x += row.n();
+      row.y = at(row.y, row.n());
       row.g += row.n();
       row.dx += row.n();
       row.scale = at(row.scale, shape.channels);
@@ -209,27 +228,43 @@ HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row, const f
   }
 }
 
+template <bool kClipped>
+HWY_INLINE void Grad(const NormaliseAffineShape& shape, const GradRow& first, const float* stats,
+                     const float* scale, float* dscale, float* dshift) {
+  const auto rows_by = [&](auto grad) ANCHORHOLD_LAMBDA {
+    GradRows(shape, first, stats, scale, dscale, dshift, grad);
+  };
+  if (shape.inner == 1) {
+    rows_by([](const GradRow& row) ANCHORHOLD_LAMBDA { GradByElement<kClipped>(row); });
+  } else if (Segments::Fits(shape.inner)) {
+    const Segments segments(shape.inner);
+    rows_by([&](const GradRow& row) ANCHORHOLD_LAMBDA { GradBySegment<kClipped>(row, segments); });
+  } else {
+    rows_by([](const GradRow& row) ANCHORHOLD_LAMBDA { GradByChannel<kClipped>(row); });
+  }
+}
+
 }  // namespace
 
 void NormaliseGrad(const NormaliseAffineShape& shape, const float* x, const float* stats,
-                   const float* scale, const float* g, float* dx, float* dscale, float* dshift) {
+                   const float* scale, const float* y, const float* g, float* dx, float* dscale,
+                   float* dshift) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   GradRow row{};
   row.channels = shape.channels;
   row.inner = shape.inner;
   row.mode = shape.mode;
   row.x = x;
+  row.y = y;
   row.g = g;
   row.dx = dx;
-  const auto rows_by = [&](auto grad) ANCHORHOLD_LAMBDA {
-    GradRows(shape, row, stats, scale, dscale, dshift, grad);
-  };
-  if (shape.inner == 1) {
-    rows_by([](const GradRow& one) ANCHORHOLD_LAMBDA { GradByElement(one); });
-  } else if (Segments::Fits(shape.inner)) {
-    const Segments segments(shape.inner);
-    rows_by([&](const GradRow& one) ANCHORHOLD_LAMBDA { GradBySegment(one, segments); });
+  row.low = Broadcast(shape.low);
+  row.high =
+      Broadcast(shape.high == kInfinity ? std::numeric_limits<float>::quiet_NaN() : shape.high);
+  if (y != nullptr) {
+    Grad<true>(shape, row, stats, scale, dscale, dshift);
   } else {
-    rows_by([](const GradRow& one) ANCHORHOLD_LAMBDA { GradByChannel(one); });
+    Grad<false>(shape, row, stats, scale, dscale, dshift);
   }
 }
 

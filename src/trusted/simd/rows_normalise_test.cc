@@ -120,8 +120,8 @@ class RowsNormaliseTest : public RowsTest {
     Results dx(c.x.size());
     Results dscale(sums);
     Results dshift(sums);
-    kernels().normalise_grad(c.shape, c.x.data(), stats.data(), scale, c.g.data(), dx.data(),
-                             dscale.data(), dshift.data());
+    kernels().normalise_grad(c.shape, c.x.data(), stats.data(), scale, nullptr, c.g.data(),
+                             dx.data(), dscale.data(), dshift.data());
     // Rows of one or two numbers have divisors as small as sqrt(eps).
     double factor = 1;
     for (std::size_t r = 0; r < c.rows; ++r) factor = std::max<double>(factor, stats[2 * r + 1]);
@@ -132,9 +132,35 @@ class RowsNormaliseTest : public RowsTest {
     EXPECT_TRUE(dx.Intact() && dscale.Intact() && dshift.Intact());
 
     Numbers in_place(c.g.data(), c.g.size());  // dx = g, nothing else wanted: the same bits
-    kernels().normalise_grad(c.shape, c.x.data(), stats.data(), scale, in_place.data(),
+    kernels().normalise_grad(c.shape, c.x.data(), stats.data(), scale, nullptr, in_place.data(),
                              in_place.data(), nullptr, nullptr);
     EXPECT_TRUE(SameBits(in_place.data(), dx.data(), dx.size()));
+  }
+
+  // Of a normalisation that clips: the same bits as for a gradient that is zero where it clipped.
+  void CheckClippedGrad(Case c, float low, float high) {
+    c.shape.clip = true;
+    c.shape.low = low;
+    c.shape.high = high;
+    Results y(c.x.size());
+    Results stats(2 * c.rows);
+    kernels().normalise(c.shape, c.x.data(), c.scale.data(), nullptr, y.data(), stats.data());
+    if (y.size() > 2) y.data()[2] = NAN;
+    Numbers zeroed(c.g.data(), c.g.size());
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const bool inside = y.data()[i] > low && (high == kInfinity || y.data()[i] < high);
+      if (!inside) zeroed.data()[i] = 0;
+    }
+    const std::size_t sums = c.shape.outer / c.shape.positions * c.width;
+    const auto grad = [&](const float* clipped, const float* g) {
+      std::vector<float> out(c.x.size() + 2 * sums);
+      kernels().normalise_grad(c.shape, c.x.data(), stats.data(), c.scale.data(), clipped, g,
+                               out.data(), out.data() + c.x.size(), out.data() + c.x.size() + sums);
+      return out;
+    };
+    const std::vector<float> got = grad(y.data(), c.g.data());
+    const std::vector<float> want = grad(nullptr, zeroed.data());
+    EXPECT_TRUE(SameBits(got.data(), want.data(), want.size()));
   }
 };
 
@@ -164,6 +190,8 @@ TEST_P(RowsNormaliseTest, GradientEqualsTheNaiveKernel) {
       shape.mode = mode;
       SCOPED_TRACE(Describe(shape));
       const Case c(shape);
+      CheckClippedGrad(c, 0, kInfinity);
+      CheckClippedGrad(c, -0.5F, 0.75F);
       CheckGrad(c, true);
       CheckGrad(c, false);
       if (shape.outer % 2 == 0) {
@@ -190,7 +218,7 @@ TEST_P(RowsNormaliseTest, AnExampleHasTheSameBitsInAnyGroup) {
       float* stats = out.data() + 2 * n;
       float* sums = stats + 2 * s.outer * s.groups;
       kernels().normalise(s, x, all.scale.data(), all.shift.data(), out.data(), stats);
-      kernels().normalise_grad(s, x, stats, all.scale.data(), g, out.data() + n, sums,
+      kernels().normalise_grad(s, x, stats, all.scale.data(), nullptr, g, out.data() + n, sums,
                                sums + s.outer / 2 * all.width);
       return out;
     };
@@ -232,8 +260,8 @@ TEST_P(RowsNormaliseTest, RowsWithoutVariationAndNonNumbers) {
   for (std::size_t i = 105; i < 140; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
 
   Results dx(x.size());
-  kernels().normalise_grad(shape, x.data(), stats.data(), nullptr, x.data(), dx.data(), nullptr,
-                           nullptr);
+  kernels().normalise_grad(shape, x.data(), stats.data(), nullptr, nullptr, x.data(), dx.data(),
+                           nullptr, nullptr);
   for (std::size_t i = 0; i < 35; ++i) EXPECT_EQ(dx[i], 0);
 }
 
