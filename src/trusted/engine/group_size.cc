@@ -6,8 +6,10 @@
 namespace anchorhold::engine {
 namespace {
 
-// Multiply-adds that packing a weight costs, and fetching a byte from beyond the cache.
+// Multiply-adds that fetching and packing a weight costs, or only fetching it, and fetching a byte
+// from beyond the cache.
 constexpr double kReuse = 48;
+constexpr double kReusePacked = 16;
 constexpr double kSpill = 2;
 // Steps have a cost of their own, in multiply-adds, which a group shares.
 constexpr double kStep = 3000;
@@ -31,7 +33,7 @@ double Cost(const LoweredProgram& program, std::size_t group) {
         macs = positions * static_cast<double>(shape.groups * shape.out_channels *
                                                shape.in_channels * shape.windows.taps());
       }
-      if (macs > 0) cost += macs * (1 + kReuse / (g * positions));
+      if (macs > 0) cost += macs * (1 + (step.packed ? kReusePacked : kReuse) / (g * positions));
     }
   }
   const auto bytes = static_cast<double>(program.arena_bytes);

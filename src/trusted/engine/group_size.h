@@ -14,7 +14,8 @@ inline constexpr std::size_t kGroupMax = 64;
 //   sum over products of macs (1 + kReuse / (g T)) + kSpill bytes log2(1 + g bytes / cache)
 //
 // over g = 1, 2, 4, ..: T is a product's columns or rows an example, so g T is how often a weight
-// that was fetched and packed is used; `bytes` is what an example holds in the arena.
+// that was fetched and packed is used (kReuse is less where the prologue packs); `bytes` is what an
+// example holds in the arena.
 std::size_t ChooseGroup(const LoweredProgram& one, std::size_t most);
 
 }  // namespace anchorhold::engine
