@@ -107,6 +107,51 @@ TEST_P(SharedEvidence, EveryCaseHasItsVerdicts) {
   }
 }
 
+// Of Intel's kinds: the status of the TCB, which strict alone judges.
+TEST_P(SharedEvidence, EveryTcbHasItsStatus) {
+  for (const Json& test_case : Cases()) {
+    SCOPED_TRACE(test_case["id"]);
+    const Json& expect = test_case["expect"];
+    if (expect["crypto"] != "pass" || !expect.contains("tcb_status")) continue;
+    const auto result = Judge(FilesOf(test_case), TimeOf(test_case["verify_time"]), false);
+    ASSERT_TRUE(result.ok()) << Why(result);
+    Json stated = expect["tcb_status"];
+    // Of modules of version 1.0 it says only that there is nothing to say.
+    if (!stated.contains("tdx_module") || !stated["tdx_module"].contains("isvsvn")) {
+      stated.erase("tdx_module");
+    } else {
+      stated["tdx_module"].erase("identity_match");  // else it is refused
+    }
+    ExpectClaims(stated, Json::parse(result->claims().ToJson())["tcb_status"], "tcb_status");
+  }
+}
+
+// Where a case says with which nonce a quote was asked for, that one counts and no other.
+TEST_P(SharedEvidence, EveryNonceIsCompared) {
+  for (const Json& test_case : Cases()) {
+    SCOPED_TRACE(test_case["id"]);
+    const Json& claims = test_case["claims"];
+    if (test_case["expect"]["crypto"] != "pass" || !claims.contains("expected_nonce_hex")) continue;
+    Bytes nonce = FromHex(claims["expected_nonce_hex"].get<std::string>()).value();
+    const UnverifiedFiles files = Add(FilesOf(test_case));
+    const auto judge = [&] {
+      return Appraise(
+          GetParam(),
+          {.now = TimeOf(test_case["verify_time"]), .files = files, .report_data = nonce});
+    };
+    if (!nonce.empty()) {
+      EXPECT_TRUE(judge().ok()) << Why(judge());
+      nonce.back() ^= std::byte{1};
+    }
+    // A quote over no nonce at all is nobody's answer, and no nonce is never the same as one.
+    ASSERT_FALSE(judge().ok());
+    EXPECT_EQ(RefusedCheck(judge().error()), "report_data");
+    nonce.push_back(std::byte{0});
+    ASSERT_FALSE(judge().ok());
+    EXPECT_EQ(RefusedCheck(judge().error()), "report_data");
+  }
+}
+
 TEST_P(SharedEvidence, EveryDerivedNegativeIsRefusedByItsCheck) {
   for (const Json& test_case : Cases()) {
     for (const Json& change : test_case["derived_negatives"]) {

@@ -85,7 +85,8 @@ TEST_F(CliTest, HelpForEveryCommand) {
       "contract sign,contract verify,contract show,data,data check,data put,data list,data show,"
       "model,model bench,model check,model evaluate,model fit,model fix,model grad,model plan,"
       "model run,model show,train,jobs,jobs list,jobs watch,receipt,receipt verify,receipt show,"
-      "dp,dp epsilon,dp noise");
+      "dp,dp epsilon,dp noise,endorsements,endorsements fetch,endorsements list,evidence verify,"
+      "evidence show");
   for (std::string command; std::getline(commands, command, ',');) {
     const Outcome outcome = Run(command + " --help");
     EXPECT_EQ(outcome.status, 0) << command;

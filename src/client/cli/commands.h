@@ -9,6 +9,7 @@ void AddServerCommands(App& app, CLI::App& cli);       // up, down, status
 void AddIdentityCommands(App& app, CLI::App& cli);     // keygen, key
 void AddAttestationCommands(App& app, CLI::App& cli);  // measure, policy, attest
 void AddEvidenceCommands(App& app, CLI::App& cli);
+void AddEndorsementsCommands(App& app, CLI::App& cli);
 void AddContractCommands(App& app, CLI::App& cli);
 void AddDataCommands(App& app, CLI::App& cli);
 void AddModelCommands(App& app, CLI::App& cli);

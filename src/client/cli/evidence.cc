@@ -190,8 +190,8 @@ void AddEvidenceCommands(App& app, CLI::App& cli) {
       *group, "verify",
       "Verify evidence, without any network: exit status 0 and what it claims, or 3 and the first "
       "check that fails. Without --policy and --strict, only signatures, chains and bindings.",
-      "anchorhold evidence verify --kind sev-snp --file report=report.bin --file vek=vcek.der "
-      "--file intermediate=ask.der --file ark=ark.der --time 2026-03-07T01:04:33Z --strict",
+      "anchorhold evidence verify --kind sev-snp --file report=report.bin --file vek=vcek.der \\\n"
+      "    --file intermediate=ask.der --file ark=ark.der --time 2026-03-07T01:04:33Z --strict",
       [&app, options] { return RunVerify(app, *options); });
   AddFileOptions(app, verify, *options);
   verify->add_option("--time", options->time, "When it has to be valid: 2026-11-21T13:05:00Z.")

@@ -163,6 +163,10 @@ Result<StartedHost> StartHost(const HostLaunch& launch) {
                                         launch.platform,
                                         "--ready-fd",
                                         std::to_string(ready[1])};
+  if (!launch.device.empty()) {
+    arguments.insert(arguments.end(), {"--device", launch.device});
+  }
+  if (!launch.vmpl.empty()) arguments.insert(arguments.end(), {"--vmpl", launch.vmpl});
   std::vector<char*> pointers = Pointers(arguments);
   const pid_t parent = getpid();
   const pid_t child = log_fd < 0 ? -1 : fork();

@@ -33,6 +33,8 @@ struct HostLaunch {
   std::string listen;
   std::string enclave;
   std::string platform;
+  std::string device;  // empty: where Linux has the platform's interface
+  std::string vmpl;    // empty: the kernel's choice
   bool foreground = false;
 };
 

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   AddIdentityCommands(app, cli);
   AddAttestationCommands(app, cli);
   AddEvidenceCommands(app, cli);
+  AddEndorsementsCommands(app, cli);
   AddContractCommands(app, cli);
   AddDataCommands(app, cli);
   AddModelCommands(app, cli);

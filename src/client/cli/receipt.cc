@@ -27,7 +27,8 @@ Status RunVerify(const App& app, const ReceiptOptions& options) {
   AH_ASSIGN_OR_RETURN(const Bytes file, ReadWholeFile(options.file, limits::kReceiptBytesMax));
   AH_ASSIGN_OR_RETURN(const Home home, app.FindHome());
   AH_ASSIGN_OR_RETURN(const auto policy, home.LoadPolicy(options.policy));
-  const auto verified = receipt::VerifyReceipt(file, policy, app.clock().Now());
+  const EndorsementCache endorsements(home.endorsements_folder());
+  const auto verified = receipt::VerifyReceipt(file, policy, app.clock().Now(), &endorsements);
   if (!verified.ok()) return verified.error().At(options.file);
   const auto& released = verified->entry.job_released();
   if (!options.weights.empty()) AH_RETURN_IF_ERROR(CheckWeights(options.weights, released));

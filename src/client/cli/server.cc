@@ -27,19 +27,20 @@ std::string HostText(const RunningHost& host) {
                     {"enclave", "process " + std::to_string(host.enclave_pid)}});
 }
 
+// "auto" is the host's to resolve; it never means insecure-simulated.
 Status CheckPlatform(const std::string& platform) {
   if (platform.empty()) {
     return InvalidInput(
-               "say on which platform the enclave runs; this version knows "
-               "insecure-simulated, which protects against nobody who owns the machine")
+               "say on which platform the enclave runs: auto takes the hardware that this machine "
+               "has; insecure-simulated has none and protects against nobody who owns the machine")
         .At("--platform");
   }
+  if (platform == "auto") return Ok();
   const auto parsed = attest::ParsePlatform(platform);
   if (!parsed.ok()) return parsed.error().At("--platform");
   if (!attest::IsSupported(*parsed)) {
-    return Unsupported("this version cannot run on " + platform +
-                       " yet; it runs on insecure-simulated, which protects against nobody who "
-                       "owns the machine")
+    return Unsupported("no enclave runs on " + platform +
+                       " in this version; it can verify such evidence only")
         .At("--platform");
   }
   return Ok();
@@ -101,9 +102,19 @@ void AddUpCommand(App& app, CLI::App& cli) {
       ->type_name("DIR")
       ->required();
   up->add_option("--platform", launch->platform,
-                 "insecure-simulated: no hardware, protects against nobody who owns the machine. "
-                 "Must be said.")
+                 "auto: the hardware that this machine has; or sev-snp, tdx, sgx-dcap, tpm2. "
+                 "insecure-simulated: none, protects against nobody who owns the machine. Must be "
+                 "said.")
       ->type_name("NAME");
+  up->add_option("--device", launch->device,
+                 "Where the platform's interface lies, if not where Linux has it: a folder, or a "
+                 "TPM's TCTI such as device:/dev/tpmrm0. Not with auto.")
+      ->type_name("PLACE");
+  up->add_option("--vmpl", launch->vmpl,
+                 "SEV-SNP: the privilege level that reports state, 0 to 3. Default: the kernel's "
+                 "choice.")
+      ->type_name("N")
+      ->check(CLI::Range(0, 3));
   up->add_option("--listen", launch->listen,
                  "Address for clients; port 0 takes a free one. Default: 127.0.0.1:7641.")
       ->type_name("HOST:PORT");

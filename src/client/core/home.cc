@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/base/limits.h"
+#include "shared/crypto/hash.h"
 
 namespace anchorhold::client {
 namespace {
@@ -86,7 +87,7 @@ Result<crypto::Ed25519PrivateKey> Home::LoadKey() const {
   return key;
 }
 
-Result<attest::AppraisalPolicy> Home::LoadPolicy(const std::string& option) const {
+Result<Home::PolicyFile> Home::ReadPolicy(const std::string& option) const {
   const std::string path = option.empty() ? policy_path() : option;
   const auto text = ReadWholeFile(path, limits::kPolicyBytesMax);
   if (!text.ok()) {
@@ -97,7 +98,12 @@ Result<attest::AppraisalPolicy> Home::LoadPolicy(const std::string& option) cons
   }
   auto policy = attest::ParsePolicy(*text);
   if (!policy.ok()) return policy.error().At(path);
-  return policy;
+  return PolicyFile{std::move(policy).value(), crypto::Sha256(*text).hex()};
+}
+
+Result<attest::AppraisalPolicy> Home::LoadPolicy(const std::string& option) const {
+  AH_ASSIGN_OR_RETURN(PolicyFile file, ReadPolicy(option));
+  return std::move(file.policy);
 }
 
 Result<std::string> Home::LoadServer() const {

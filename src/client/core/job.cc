@@ -37,7 +37,8 @@ Result<JobOutcome> Conclude(Session& session, const wire::proto::JobResult& resu
   const Bytes receipt = CopyBytes(AsBytes(result.receipt()));
   Bytes weights = CopyBytes(AsBytes(result.weights()));
   AH_ASSIGN_OR_RETURN(auto verified,
-                      receipt::VerifyReceipt(receipt, session.policy(), session.clock().Now()));
+                      receipt::VerifyReceipt(receipt, session.policy(), session.clock().Now(),
+                                             &session.endorsements()));
   const Expected expected{.researcher = session.key().public_key(),
                           .ledger_key = session.enclave_keys().ledger_key,
                           .job = result.job(),

@@ -18,10 +18,11 @@ Error UnexpectedAnswer() {
       "the same version?");
 }
 
-Session::Session(channel::ClientChannel channel, crypto::Ed25519PrivateKey key,
-                 attest::AppraisalPolicy policy, Witness witness, std::string server,
-                 const Clock& clock)
+Session::Session(channel::ClientChannel channel, EndorsementCache endorsements,
+                 crypto::Ed25519PrivateKey key, Home::PolicyFile policy, Witness witness,
+                 std::string server, const Clock& clock)
     : channel_(std::move(channel)),
+      endorsements_(std::move(endorsements)),
       key_(std::move(key)),
       policy_(std::move(policy)),
       witness_(std::move(witness)),
@@ -31,17 +32,19 @@ Session::Session(channel::ClientChannel channel, crypto::Ed25519PrivateKey key,
 Result<Session> Session::Connect(const Home& home, const ConnectOptions& options,
                                  const Clock& clock) {
   AH_ASSIGN_OR_RETURN(auto key, home.LoadKey());
-  AH_ASSIGN_OR_RETURN(auto policy, home.LoadPolicy(options.policy));
+  AH_ASSIGN_OR_RETURN(auto policy, home.ReadPolicy(options.policy));
   std::string server = options.server;
   if (server.empty()) {
     AH_ASSIGN_OR_RETURN(server, home.LoadServer());
   }
   const auto address = channel::ParseAddress(server);
   if (!address.ok()) return address.error().At("--server");
-  AH_ASSIGN_OR_RETURN(auto channel, channel::ClientChannel::Connect(*address, key, policy, clock));
+  EndorsementCache endorsements(home.endorsements_folder());
+  AH_ASSIGN_OR_RETURN(auto channel, channel::ClientChannel::Connect(*address, key, policy.policy,
+                                                                    clock, &endorsements));
   Witness witness(home.witness_folder(), channel.enclave_keys().ledger_key);
-  Session session(std::move(channel), std::move(key), std::move(policy), std::move(witness),
-                  std::move(server), clock);
+  Session session(std::move(channel), std::move(endorsements), std::move(key), std::move(policy),
+                  std::move(witness), std::move(server), clock);
   AH_RETURN_IF_ERROR(session.UpdateWitness());
   return session;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "client/core/endorsement_cache.h"
 #include "client/core/home.h"
 #include "client/core/witness.h"
 #include "shared/channel/client.h"
@@ -28,10 +29,14 @@ class Session {
                                  const Clock& clock);
 
   const std::string& server() const { return server_; }
-  const attest::AppraisalPolicy& policy() const { return policy_; }
+  const attest::AppraisalPolicy& policy() const { return policy_.policy; }
+  // Of the policy's file, in hex.
+  const std::string& policy_sha256() const { return policy_.sha256; }
   const attest::AttestationResult& attestation() const { return channel_.attestation(); }
   const attest::EnclaveKeys& enclave_keys() const { return channel_.enclave_keys(); }
   const crypto::Ed25519PrivateKey& key() const { return key_; }
+  // What the party keeps, for evidence that comes later in the session.
+  const attest::EndorsementSource& endorsements() const { return endorsements_; }
   const receipt::TreeHeadClaims& tree_head() const { return tree_head_; }
   const Clock& clock() const { return *clock_; }
 
@@ -48,12 +53,14 @@ class Session {
   Status WitnessOwnChange();
 
  private:
-  Session(channel::ClientChannel channel, crypto::Ed25519PrivateKey key,
-          attest::AppraisalPolicy policy, Witness witness, std::string server, const Clock& clock);
+  Session(channel::ClientChannel channel, EndorsementCache endorsements,
+          crypto::Ed25519PrivateKey key, Home::PolicyFile policy, Witness witness,
+          std::string server, const Clock& clock);
 
   channel::ClientChannel channel_;
+  EndorsementCache endorsements_;
   crypto::Ed25519PrivateKey key_;
-  attest::AppraisalPolicy policy_;
+  Home::PolicyFile policy_;
   Witness witness_;
   std::string server_;
   receipt::TreeHeadClaims tree_head_;

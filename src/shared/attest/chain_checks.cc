@@ -7,12 +7,11 @@ using crypto::ChainCheck;
 
 // Names of the checks that are about one certificate alone, and hold for all if they hold.
 constexpr std::string_view kAloneNames[] = {
-    "root_is_pinned",          "certificate_algorithm",   "certificate_constraints",
-    "certificate_key_usage",   "certificate_path_length", "certificate_critical_extension",
-    "certificates_are_current"};
+    "certificate_algorithm",   "certificate_constraints",        "certificate_key_usage",
+    "certificate_path_length", "certificate_critical_extension", "certificates_are_current"};
 
 std::string_view NameOf(const crypto::ChainFault& fault,
-                        std::span<const std::string_view> link_names) {
+                        std::span<const std::string_view> link_names, std::string_view root_name) {
   switch (fault.check) {
     case ChainCheck::kLength:
       return "certificate_chain";
@@ -20,7 +19,7 @@ std::string_view NameOf(const crypto::ChainFault& fault,
     case ChainCheck::kSignature:
       return link_names[fault.at];
     case ChainCheck::kRootPinned:
-      return "root_is_pinned";
+      return root_name;
     case ChainCheck::kAlgorithm:
       return "certificate_algorithm";
     case ChainCheck::kNotACertifier:
@@ -41,13 +40,26 @@ std::string_view NameOf(const crypto::ChainFault& fault,
 
 }  // namespace
 
+std::vector<crypto::Sha256Digest> RootPins(const RootRule& rule,
+                                           std::span<const std::string_view> vendor) {
+  std::vector<crypto::Sha256Digest> pins = rule.others;
+  if (!rule.vendor) return pins;
+  for (const std::string_view hex : vendor) {
+    pins.push_back(crypto::Sha256Digest::FromHexText(hex).value());
+  }
+  return pins;
+}
+
 Result<std::vector<crypto::VerifiedCertificate>> CheckChain(
     Appraiser& appraiser, std::span<const crypto::UnverifiedCertificate> chain,
-    std::span<const std::string_view> link_names, const crypto::ChainRules& rules) {
+    std::span<const std::string_view> link_names, const crypto::ChainRules& rules,
+    std::string_view root_name) {
   AH_CHECK(link_names.size() == chain.size());
   crypto::ChainFault fault;
   auto verified = crypto::VerifyChain(appraiser.now(), chain, rules, &fault);
-  if (!verified.ok()) return Refuse(NameOf(fault, link_names), verified.error().message());
+  if (!verified.ok())
+    return Refuse(NameOf(fault, link_names, root_name), verified.error().message());
+  AH_RETURN_IF_ERROR(appraiser.Check(root_name, Ok()));
   for (const std::string_view name : link_names) {
     AH_RETURN_IF_ERROR(appraiser.Check(name, Ok()));
   }

@@ -1,5 +1,7 @@
 #include "shared/attest/evidence.h"
 
+#include <algorithm>
+
 #include "shared/base/limits.h"
 #include "shared/base/reader.h"
 #include "shared/crypto/hash.h"
@@ -36,13 +38,17 @@ Result<T> ReadFixed(ByteReader& reader) {
   return T::From(bytes);
 }
 
+bool IsNamed(Platform platform) {
+  return std::any_of(std::begin(kPlatforms), std::end(kPlatforms),
+                     [&](const auto& entry) { return entry.first == platform; });
+}
+
 Result<UnverifiedEvidence> ReadEvidence(ByteSpan bytes) {
   ByteReader reader(bytes);
   AH_RETURN_IF_ERROR(ExpectMagic(reader, kEvidenceMagic, "evidence of this version"));
   AH_ASSIGN_OR_RETURN(const std::uint8_t platform, reader.ReadU8());
-  if (!IsSupported(static_cast<Platform>(platform))) {
-    return Unsupported("platform " + std::to_string(platform) +
-                       ": this version has no verifier for its evidence");
+  if (!IsNamed(static_cast<Platform>(platform))) {
+    return Unsupported("platform " + std::to_string(platform) + ": this version does not know it");
   }
   AH_ASSIGN_OR_RETURN(const ByteSpan body, reader.ReadSized(limits::kEvidenceBytesMax));
   AH_RETURN_IF_ERROR(reader.ExpectEnd());
@@ -82,7 +88,18 @@ Result<Platform> ParsePlatform(std::string_view name) {
   return InvalidInput("no such platform; there are " + names);
 }
 
-bool IsSupported(Platform platform) { return platform == Platform::kInsecureSimulated; }
+bool IsSupported(Platform platform) {
+  switch (platform) {
+    case Platform::kInsecureSimulated:
+    case Platform::kSevSnp:
+    case Platform::kTdx:
+    case Platform::kSgxDcap:
+    case Platform::kTpm2:
+      return true;
+    default:
+      return false;
+  }
+}
 
 Bytes SerializeEvidence(const UnverifiedEvidence& evidence) {
   AH_CHECK(evidence.body.size() <= limits::kEvidenceBytesMax);
@@ -128,6 +145,11 @@ ReportData BindSession(const EnclaveKeys& keys, ByteSpan nonce, ByteSpan exporte
   writer.WriteSized(nonce);
   writer.WriteSized(exporter);
   return HashToReportData(writer);
+}
+
+Bytes BoundBytes(Platform platform, const ReportData& report_data) {
+  if (platform == Platform::kTpm2) return CopyBytes(crypto::Sha256(report_data.span()).span());
+  return CopyBytes(report_data.span());
 }
 
 }  // namespace anchorhold::attest

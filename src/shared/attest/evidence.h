@@ -14,8 +14,7 @@ namespace anchorhold::attest {
 // What evidence comes from, and the name of its kind (kind.h).
 enum class Platform : std::uint8_t {
   kInsecureSimulated = 1,  // no hardware: protects against nobody who owns the machine
-  // Evidence of these is verified from files (kinds.h). This version has no Attester for them, so
-  // an enclave cannot be started on them, and none is accepted over the channel.
+  // Hardware. Verified from files (kinds.h) and over the channel (carried.h).
   kSevSnp = 2,
   kTdx = 3,
   kSgxDcap = 4,
@@ -26,7 +25,7 @@ enum class Platform : std::uint8_t {
 };
 std::string_view PlatformName(Platform platform);  // "insecure-simulated", "sev-snp", "tdx", ...
 Result<Platform> ParsePlatform(std::string_view name);
-// Whether this version can run an enclave on the platform.
+// Whether this version can run an enclave on the platform: whether there is an Attester for it.
 bool IsSupported(Platform platform);
 
 // The 64 bytes that hardware copies into its evidence unread.
@@ -44,7 +43,7 @@ struct UnverifiedEvidence {
 
 // evidence = "AHEVID1\0" platform(u8) body(sized, at most limits::kEvidenceBytesMax)
 // Precondition of SerializeEvidence: the body keeps to its limit. ParseEvidence takes exactly what
-// SerializeEvidence makes: kUnsupported for a platform that this version does not know.
+// SerializeEvidence makes: kUnsupported for a platform that has no name here.
 Bytes SerializeEvidence(const UnverifiedEvidence& evidence);
 Result<UnverifiedEvidence> ParseEvidence(ByteSpan bytes);
 
@@ -64,6 +63,10 @@ ReportData BindKeys(const EnclaveKeys& keys);
 // Report data of fresh Evidence, so that neither an old quote nor a relayed session passes:
 //   SHA-512("anchorhold session v1\0" || keys || sized nonce || sized TLS exporter value)
 ReportData BindSession(const EnclaveKeys& keys, ByteSpan nonce, ByteSpan exporter);
+
+// What evidence of the platform is made over, to bind this report data: the 64 bytes themselves.
+// A TPM's quote has room for less: SHA-256 of them.
+Bytes BoundBytes(Platform platform, const ReportData& report_data);
 
 // The platform, seen from inside the enclave.
 class Attester {

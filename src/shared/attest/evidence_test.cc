@@ -41,7 +41,7 @@ TEST(Evidence, RefusesAnUnknownPlatform) {
   for (unsigned platform = 0; platform < 256; ++platform) {
     bytes[8] = static_cast<std::byte>(platform);
     const auto parsed = ParseEvidence(bytes);
-    EXPECT_EQ(parsed.ok(), platform == 1) << platform;
+    EXPECT_EQ(parsed.ok(), platform >= 1 && platform <= 8) << platform;
     if (!parsed.ok()) {
       EXPECT_EQ(parsed.error().code(), ErrorCode::kUnsupported);
     }
@@ -61,10 +61,11 @@ TEST(Evidence, RefusesOneByteOverTheLimit) {
 
 TEST(Platform, NamesRoundTrip) {
   EXPECT_EQ(ParsePlatform("insecure-simulated").value(), Platform::kInsecureSimulated);
-  for (const Platform platform : {Platform::kSevSnp, Platform::kTdx}) {
+  for (const Platform platform : {Platform::kSevSnp, Platform::kTdx, Platform::kNvidiaGpu}) {
     EXPECT_EQ(ParsePlatform(PlatformName(platform)).value(), platform);
-    EXPECT_FALSE(IsSupported(platform));
   }
+  EXPECT_TRUE(IsSupported(Platform::kSevSnp));
+  EXPECT_FALSE(IsSupported(Platform::kNvidiaGpu));
   EXPECT_FALSE(ParsePlatform("").ok());
   EXPECT_FALSE(ParsePlatform("Insecure-Simulated").ok());
   EXPECT_FALSE(ParsePlatform("unknown").ok());

@@ -72,6 +72,21 @@ Result<AppraisalPolicy> ReadPolicy(ByteSpan toml) {
   if (table.Has("sev-snp") || is_listed(Platform::kSevSnp)) {
     AH_ASSIGN_OR_RETURN(policy.sev_snp, ReadSnpPolicy(table));
   }
+  if (table.Has("tdx") || is_listed(Platform::kTdx)) {
+    AH_ASSIGN_OR_RETURN(policy.tdx, ReadTdxPolicy(table));
+  }
+  if (table.Has("sgx-dcap") || is_listed(Platform::kSgxDcap)) {
+    AH_ASSIGN_OR_RETURN(policy.sgx_dcap, ReadSgxPolicy(table));
+  }
+  if (table.Has("nitro") || is_listed(Platform::kNitro)) {
+    AH_ASSIGN_OR_RETURN(policy.nitro, ReadNitroPolicy(table));
+  }
+  if (table.Has("tpm2") || is_listed(Platform::kTpm2)) {
+    AH_ASSIGN_OR_RETURN(policy.tpm2, ReadTpm2Policy(table));
+  }
+  if (table.Has("azure-vtpm") || is_listed(Platform::kAzureVtpm)) {
+    AH_ASSIGN_OR_RETURN(policy.azure_vtpm, ReadAzureVtpmPolicy(table));
+  }
   AH_RETURN_IF_ERROR(table.ExpectNoOthers());
   return policy;
 }
@@ -97,6 +112,11 @@ std::string FormatPolicy(const AppraisalPolicy& policy) {
   }
   out += "]\n";
   if (policy.sev_snp.has_value()) out += FormatSnpPolicy(*policy.sev_snp);
+  if (policy.tdx.has_value()) out += FormatTdxPolicy(*policy.tdx);
+  if (policy.sgx_dcap.has_value()) out += FormatSgxPolicy(*policy.sgx_dcap);
+  if (policy.nitro.has_value()) out += FormatNitroPolicy(*policy.nitro);
+  if (policy.tpm2.has_value()) out += FormatTpm2Policy(*policy.tpm2);
+  if (policy.azure_vtpm.has_value()) out += FormatAzureVtpmPolicy(*policy.azure_vtpm);
   return out;
 }
 

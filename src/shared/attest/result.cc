@@ -17,10 +17,13 @@ std::string_view RefusedCheck(const Error& error) {
 
 Status Appraiser::Check(std::string_view name, bool holds, std::string_view reason) {
   if (!holds) return Refuse(name, reason);
-  const bool listed = std::any_of(checks_.begin(), checks_.end(),
-                                  [&](const CheckOutcome& check) { return check.name == name; });
-  if (!listed) checks_.push_back({std::string(name), std::nullopt});
+  if (!IsListed(name)) checks_.push_back({std::string(name), std::nullopt});
   return Ok();
+}
+
+bool Appraiser::IsListed(std::string_view name) const {
+  return std::any_of(checks_.begin(), checks_.end(),
+                     [&](const CheckOutcome& check) { return check.name == name; });
 }
 
 Status Appraiser::Check(std::string_view name, const Status& outcome) {
@@ -28,7 +31,7 @@ Status Appraiser::Check(std::string_view name, const Status& outcome) {
 }
 
 void Appraiser::Skip(std::string_view name, std::string_view because) {
-  checks_.push_back({std::string(name), std::string(because)});
+  if (!IsListed(name)) checks_.push_back({std::string(name), std::string(because)});
 }
 
 AttestationResult Appraiser::Conclude(Platform platform, Findings findings) && {

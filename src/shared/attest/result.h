@@ -71,12 +71,13 @@ class Appraiser {
   Status Check(std::string_view name, bool holds, std::string_view reason);
   // The same for an operation's outcome: its error is the reason.
   Status Check(std::string_view name, const Status& outcome);
-  // Writes down that the check was not made.
+  // Writes down that the check was not made, once.
   void Skip(std::string_view name, std::string_view because);
 
   AttestationResult Conclude(Platform platform, Findings findings) &&;
 
  private:
+  bool IsListed(std::string_view name) const;
   UnixSeconds now_;
   std::vector<CheckOutcome> checks_;
 };

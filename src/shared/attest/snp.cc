@@ -16,15 +16,6 @@ constexpr std::string_view kAmdRoots[] = {
     "4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08",  // Turin
 };
 
-std::vector<crypto::Sha256Digest> Pins(const RootRule& rule) {
-  std::vector<crypto::Sha256Digest> pins = rule.others;
-  if (!rule.vendor) return pins;
-  for (const std::string_view hex : kAmdRoots) {
-    pins.push_back(crypto::Sha256Digest::FromHexText(hex).value());
-  }
-  return pins;
-}
-
 // The certificates by role, from files of their own or from the host's table.
 struct Endorsements {
   Bytes vek, intermediate, ark, crl;
@@ -165,14 +156,14 @@ Result<SnpPolicy> RulesInForce(const AppraisalInput& input) {
 
 }  // namespace
 
-Result<Findings> VerifySnp(const AppraisalInput& input, Appraiser& appraiser) {
+Result<SnpFindings> VerifySnpReport(const AppraisalInput& input, Appraiser& appraiser) {
   AH_ASSIGN_OR_RETURN(const SnpPolicy policy, RulesInForce(input));
   AH_ASSIGN_OR_RETURN(const auto unverified, ReadReport(input));
   AH_ASSIGN_OR_RETURN(const Endorsements files, CollectEndorsements(input.files));
   AH_ASSIGN_OR_RETURN(const auto unverified_chain, ReadChain(files));
   constexpr std::string_view kLinks[] = {"vek_signed_by_intermediate", "intermediate_signed_by_ark",
                                          "ark_self_signed"};
-  const std::vector<crypto::Sha256Digest> pins = Pins(policy.roots);
+  const std::vector<crypto::Sha256Digest> pins = RootPins(policy.roots, kAmdRoots);
   AH_ASSIGN_OR_RETURN(const auto chain,
                       CheckChain(appraiser, unverified_chain, kLinks, {.pins = pins}));
   const auto vek = ReadSnpVek(chain[0].fields());
@@ -186,7 +177,7 @@ Result<Findings> VerifySnp(const AppraisalInput& input, Appraiser& appraiser) {
     appraiser.Skip("report_signature", "no report was given: only the certificates were verified");
     findings.warnings.emplace_back("there is no report: this says nothing about any guest");
     findings.claims.Add("vek_extensions", std::move(vek_claims));
-    return findings;
+    return SnpFindings{std::move(findings), {}};
   }
   const auto report = unverified->VerifiedBy(chain[0].key());
   if (!report.ok()) return Refuse("report_signature", report.error().message());
@@ -202,7 +193,12 @@ Result<Findings> VerifySnp(const AppraisalInput& input, Appraiser& appraiser) {
   if (report->DebugAllowed()) {
     findings.warnings.emplace_back("debugging is allowed: the host can read the guest's memory");
   }
-  return findings;
+  return SnpFindings{std::move(findings), {*report}};
+}
+
+Result<Findings> VerifySnp(const AppraisalInput& input, Appraiser& appraiser) {
+  AH_ASSIGN_OR_RETURN(SnpFindings found, VerifySnpReport(input, appraiser));
+  return std::move(found.findings);
 }
 
 Result<UnverifiedClaims> ShowSnp(const UnverifiedFiles& files) {

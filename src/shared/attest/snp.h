@@ -11,8 +11,17 @@
 #pragma once
 
 #include "shared/attest/kind.h"
+#include "shared/attest/snp_report.h"
 
 namespace anchorhold::attest {
+
+// For every kind whose evidence wraps a report: VerifySnp, and the report itself; empty if there
+// was none, which is refused unless only signatures are judged.
+struct SnpFindings {
+  Findings findings;
+  std::vector<SnpReportFields> report;
+};
+Result<SnpFindings> VerifySnpReport(const AppraisalInput& input, Appraiser& appraiser);
 
 Result<Findings> VerifySnp(const AppraisalInput& input, Appraiser& appraiser);
 Result<UnverifiedClaims> ShowSnp(const UnverifiedFiles& files);

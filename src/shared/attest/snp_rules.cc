@@ -1,33 +1,9 @@
 #include "shared/attest/snp_rules.h"
 
-#include <algorithm>
+#include "shared/attest/rule_checks.h"
 
 namespace anchorhold::attest {
 namespace {
-
-// Why rules that nobody set were left out.
-std::string_view Because(const AppraisalInput& input) {
-  return input.policy == nullptr ? "no policy was given" : "the policy says \"not-checked\"";
-}
-
-// `forbidden` is the rule, `present` what the report says.
-Status CheckForbidden(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
-                      bool forbidden, bool present, std::string_view reason) {
-  if (forbidden) return appraiser.Check(name, !present, reason);
-  appraiser.Skip(name, input.policy == nullptr ? "no policy was given" : "the policy allows it");
-  return Ok();
-}
-
-Status CheckListed(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
-                   const std::optional<std::vector<Bytes>>& accepted, const Bytes& found) {
-  if (!accepted.has_value()) {
-    appraiser.Skip(name, Because(input));
-    return Ok();
-  }
-  return appraiser.Check(name,
-                         std::find(accepted->begin(), accepted->end(), found) != accepted->end(),
-                         ToHex(found) + " is not listed in the policy");
-}
 
 bool IsAtLeast(const SnpTcb& tcb, const SnpTcb& floor) {
   return tcb.fmc.has_value() == floor.fmc.has_value() &&
@@ -43,7 +19,7 @@ Status CheckTcbs(Appraiser& appraiser, const AppraisalInput& input, const SnpPol
       {"launch_tcb_floor", &report.launch_tcb},
       {"current_tcb_floor", &report.current_tcb}};
   if (!policy.tcb_floors.has_value()) {
-    for (const auto& [name, raw] : versions) appraiser.Skip(name, Because(input));
+    for (const auto& [name, raw] : versions) appraiser.Skip(name, WhyLeftOut(input));
     return Ok();
   }
   const auto floor = policy.tcb_floors->find(product);
@@ -76,20 +52,20 @@ Status CheckSnpRules(Appraiser& appraiser, const AppraisalInput& input, const Sn
                                        "asked for at VMPL " + std::to_string(report.vmpl) +
                                            ", not at " + std::to_string(*policy.vmpl)));
   } else {
-    appraiser.Skip("vmpl", Because(input));
+    appraiser.Skip("vmpl", WhyLeftOut(input));
   }
   if (policy.guest_svn_min.has_value()) {
     AH_RETURN_IF_ERROR(appraiser.Check("guest_svn", report.guest_svn >= *policy.guest_svn_min,
                                        "the guest's SVN is " + std::to_string(report.guest_svn)));
   } else {
-    appraiser.Skip("guest_svn", Because(input));
+    appraiser.Skip("guest_svn", WhyLeftOut(input));
   }
   AH_RETURN_IF_ERROR(
-      CheckListed(appraiser, input, "host_data", policy.host_data, report.host_data));
+      CheckListed(appraiser, input, "host_data", policy.host_data, &report.host_data));
   AH_RETURN_IF_ERROR(
-      CheckListed(appraiser, input, "id_key_digest", policy.id_key_digests, report.id_key_digest));
+      CheckListed(appraiser, input, "id_key_digest", policy.id_key_digests, &report.id_key_digest));
   AH_RETURN_IF_ERROR(CheckListed(appraiser, input, "author_key_digest", policy.author_key_digests,
-                                 report.author_key_digest));
+                                 &report.author_key_digest));
   return CheckTcbs(appraiser, input, policy, report, product);
 }
 

@@ -37,10 +37,11 @@ Result<attest::UnverifiedEvidence> ReadAttestReply(ByteSpan message) {
 
 struct ClientChannel::State final : PeerVerifier {
   State(Socket connected, SSL_CTX* context, const attest::AppraisalPolicy& accepted,
-        UnixSeconds time)
+        UnixSeconds time, const attest::EndorsementSource* source)
       : socket(std::move(connected)),
         policy(accepted),
         now(time),
+        endorsements(source),
         stream(context, End::kClient, *this) {}
 
   // Runs inside the handshake, before the client's certificate is sent.
@@ -61,6 +62,7 @@ struct ClientChannel::State final : PeerVerifier {
   Socket socket;
   attest::AppraisalPolicy policy;
   UnixSeconds now;
+  const attest::EndorsementSource* endorsements;  // asked while connecting only
   CertifiedEvidence certified;
   std::optional<attest::AttestationResult> attestation;
   TlsStream stream;
@@ -81,8 +83,9 @@ Status ClientChannel::State::AppraiseCertificate(X509* certificate) {
         "its key is not the enclave's: somebody who holds the enclave's evidence, but not its key, "
         "stands between");
   }
-  AH_ASSIGN_OR_RETURN(attestation, attest::Appraise(now, certified.evidence, policy,
-                                                    attest::BindKeys(certified.keys)));
+  AH_ASSIGN_OR_RETURN(attestation,
+                      attest::Appraise(now, certified.evidence, policy,
+                                       attest::BindKeys(certified.keys), endorsements));
   return Ok();
 }
 
@@ -111,7 +114,7 @@ Status ClientChannel::State::AppraiseAnswer(ByteSpan nonce, ByteSpan message) {
   AH_ASSIGN_OR_RETURN(const attest::UnverifiedEvidence fresh, ReadAttestReply(message));
   const attest::ReportData expected = attest::BindSession(certified.keys, nonce, stream.Exporter());
   AH_ASSIGN_OR_RETURN(const attest::AttestationResult result,
-                      attest::Appraise(now, fresh, policy, expected));
+                      attest::Appraise(now, fresh, policy, expected, endorsements));
   // Both were accepted, yet a policy may accept several: they must speak of one enclave.
   if (result.platform() != attestation->platform() ||
       result.measurement() != attestation->measurement()) {
@@ -171,7 +174,8 @@ ClientChannel::~ClientChannel() {
 Result<ClientChannel> ClientChannel::Connect(const ServerAddress& address,
                                              const crypto::Ed25519PrivateKey& key,
                                              const attest::AppraisalPolicy& policy,
-                                             const Clock& clock) {
+                                             const Clock& clock,
+                                             const attest::EndorsementSource* endorsements) {
   AH_ASSIGN_OR_RETURN(const CertificatePtr certificate,
                       MakeCertificate(key, "anchorhold client", std::nullopt));
   AH_ASSIGN_OR_RETURN(const ContextPtr context,
@@ -179,10 +183,11 @@ Result<ClientChannel> ClientChannel::Connect(const ServerAddress& address,
   const std::string where = Where(address);
   Result<Socket> socket = Socket::Connect(address.host, address.port, kConnectSeconds);
   if (!socket.ok()) return socket.error().At(where);
-  auto state =
-      std::make_unique<State>(std::move(socket).value(), context.get(), policy, clock.Now());
+  auto state = std::make_unique<State>(std::move(socket).value(), context.get(), policy,
+                                       clock.Now(), endorsements);
   Status ready = state->Handshake();
   if (ready.ok()) ready = state->AppraiseFresh();
+  state->endorsements = nullptr;
   if (!ready.ok()) return ready.error().At(where);
   return ClientChannel(std::move(state));
 }

@@ -18,13 +18,20 @@ struct ServerAddress {
 // "127.0.0.1:7641", "[::1]:7641", "enclave.example:7641".
 Result<ServerAddress> ParseAddress(std::string_view text);
 
+// What the enclave at an address presents in its certificate, appraised by nobody, so that its
+// endorsements can be fetched ahead of an appraisal. The handshake is broken off; nothing about the
+// client is sent.
+Result<attest::UnverifiedEvidence> AskForUnverifiedEvidence(const ServerAddress& address);
+
 class ClientChannel {
  public:
-  // Connects, appraises twice, and returns a channel ready for requests. kUnavailable if nobody
-  // answers; kAttestationRefused with the reason if the policy says no.
+  // Connects, appraises twice, and returns a channel ready for requests. `endorsements` adds to
+  // what the evidence brings along; null: nothing. kUnavailable if nobody answers;
+  // kAttestationRefused with the reason if the policy says no.
   static Result<ClientChannel> Connect(const ServerAddress& address,
                                        const crypto::Ed25519PrivateKey& key,
-                                       const attest::AppraisalPolicy& policy, const Clock& clock);
+                                       const attest::AppraisalPolicy& policy, const Clock& clock,
+                                       const attest::EndorsementSource* endorsements = nullptr);
   ~ClientChannel();
   ClientChannel(ClientChannel&&) noexcept;
   ClientChannel& operator=(ClientChannel&&) noexcept;

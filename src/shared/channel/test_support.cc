@@ -69,7 +69,13 @@ bool SendAll(int fd, ByteSpan bytes) {
 }  // namespace
 
 TestEnclave::TestEnclave(std::uint8_t measurement)
-    : attester(attest::testing::MakeAttester(measurement)),
+    : TestEnclave(
+          std::make_unique<attest::SimulatedAttester>(attest::testing::MakeAttester(measurement))) {
+}
+
+TestEnclave::TestEnclave(std::unique_ptr<attest::Attester> platform)
+    : owned(std::move(platform)),
+      attester(*owned),
       tls_key(crypto::Ed25519PrivateKey::Generate()),
       keys(attest::testing::MakeKeys(tls_key.public_key())),
       evidence(attester.Attest(attest::BindKeys(keys)).value()),

@@ -23,8 +23,10 @@ class FixedClock final : public Clock {
 // A running enclave's keys and identity.
 struct TestEnclave {
   explicit TestEnclave(std::uint8_t measurement = 0x5a);
+  explicit TestEnclave(std::unique_ptr<attest::Attester> platform);
 
-  attest::SimulatedAttester attester;
+  std::unique_ptr<attest::Attester> owned;
+  attest::Attester& attester;
   crypto::Ed25519PrivateKey tls_key;
   attest::EnclaveKeys keys;
   attest::UnverifiedEvidence evidence;

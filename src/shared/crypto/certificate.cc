@@ -59,6 +59,7 @@ Result<CertificateFields> FieldsOf(X509* certificate, ByteSpan der) {
                            .subject = internal::NameOf(subject),
                            .issuer = internal::NameOf(X509_get_issuer_name(certificate)),
                            .common_name = CommonNameOf(subject),
+                           .issuer_common_name = CommonNameOf(X509_get_issuer_name(certificate)),
                            .not_before = {},
                            .not_after = {},
                            .key = std::move(key),

@@ -27,6 +27,7 @@ struct CertificateFields {
   std::string subject;  // "CN=SEV-VCEK,O=Advanced Micro Devices,..."
   std::string issuer;
   std::string common_name;  // of the subject; empty if it has none, or several
+  std::string issuer_common_name;
   UnixSeconds not_before;
   UnixSeconds not_after;
   PublicKey key;

@@ -29,8 +29,17 @@ constexpr std::size_t kScalarBytesMax = 48;
 constexpr std::string_view kP256Prefix = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";
 constexpr std::string_view kP384Prefix = "3076301006072a8648ce3d020106052b8104002203620004";
 
+// An odd exponent over 1: under others, anybody's bytes are signatures.
+bool HasSoundExponent(const EVP_PKEY* key) {
+  BIGNUM* exponent = nullptr;
+  const bool there = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1;
+  const BignumPtr owned(exponent);
+  return there && BN_is_odd(exponent) == 1 && BN_is_one(exponent) == 0;
+}
+
 Result<KeyType> TypeOf(EVP_PKEY* key) {
   if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
+    if (!HasSoundExponent(key)) return Unsupported("an RSA key with an unsound exponent");
     const int bits = EVP_PKEY_get_bits(key);
     if (bits >= kRsaBitsMin && bits <= kRsaBitsMax) return KeyType::kRsa;
     return Unsupported("an RSA key of " + std::to_string(bits) + " bits");
@@ -57,7 +66,8 @@ const EVP_MD* Digest(HashName hash) {
   return nullptr;
 }
 
-Status VerifyWith(const PublicKey& key, HashName hash, bool pss, ByteSpan message,
+// `padding` counts for RSA alone; kPkcs1 is libcrypto's own choice.
+Status VerifyWith(const PublicKey& key, HashName hash, RsaPadding padding, ByteSpan message,
                   ByteSpan signature) {
   const internal::ErrorQueueMark mark;
   const KeyPtr parsed = internal::Decode<KeyPtr, d2i_PUBKEY>(key.spki());
@@ -66,9 +76,10 @@ Status VerifyWith(const PublicKey& key, HashName hash, bool pss, ByteSpan messag
   AH_CHECK(context != nullptr);
   EVP_PKEY_CTX* options = nullptr;  // owned by `context`
   AH_CHECK(EVP_DigestVerifyInit(context.get(), &options, Digest(hash), nullptr, parsed.get()) == 1);
-  if (pss) {
+  if (padding != RsaPadding::kPkcs1) {
+    const int salt = padding == RsaPadding::kPss ? RSA_PSS_SALTLEN_DIGEST : RSA_PSS_SALTLEN_AUTO;
     AH_CHECK(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1);
-    AH_CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1);
+    AH_CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, salt) == 1);
   }
   if (EVP_DigestVerify(context.get(), internal::Raw(signature), signature.size(),
                        internal::Raw(message), message.size()) == 1) {
@@ -168,13 +179,13 @@ Result<EcdsaSignature> EcdsaSignature::FromDer(ByteSpan der) {
 Status VerifyEcdsa(const PublicKey& key, HashName hash, ByteSpan message,
                    const EcdsaSignature& signature) {
   if (key.type() == KeyType::kRsa) return IntegrityError("an ECDSA signature under an RSA key");
-  return VerifyWith(key, hash, false, message, signature.der());
+  return VerifyWith(key, hash, RsaPadding::kPkcs1, message, signature.der());
 }
 
 Status VerifyRsa(const PublicKey& key, RsaPadding padding, HashName hash, ByteSpan message,
                  ByteSpan signature) {
   if (key.type() != KeyType::kRsa) return IntegrityError("an RSA signature under another key");
-  return VerifyWith(key, hash, padding == RsaPadding::kPss, message, signature);
+  return VerifyWith(key, hash, padding, message, signature);
 }
 
 }  // namespace anchorhold::crypto

@@ -14,7 +14,8 @@ enum class ByteOrder { kBigEndian, kLittleEndian };
 class PublicKey {
  public:
   // SubjectPublicKeyInfo in DER: an uncompressed point on P-256 or P-384, or RSA of 2048 to 8192
-  // bits. kUnsupported for other keys, kInvalidInput for bytes that are none.
+  // bits with an odd exponent over 1. kUnsupported for other keys, kInvalidInput for bytes that are
+  // none.
   static Result<PublicKey> FromSpki(ByteSpan der);
   // Coordinates, big-endian, of the curve's length each. Precondition: `type` is a curve.
   static Result<PublicKey> FromPoint(KeyType type, ByteSpan x, ByteSpan y);
@@ -51,10 +52,9 @@ class EcdsaSignature {
 };
 
 enum class HashName { kSha256, kSha384, kSha512 };
-enum class RsaPadding {
-  kPkcs1,
-  kPss
-};  // kPss: MGF1 of the same hash, the salt as long as the hash
+// MGF1 of the same hash. kPss: the salt is as long as the hash; kPssAnySalt: of any length, as TPMs
+// make it.
+enum class RsaPadding { kPkcs1, kPss, kPssAnySalt };
 
 // kIntegrity unless the signature over the message is this key's; also if the key is of another
 // type than the signature.

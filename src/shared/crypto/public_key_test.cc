@@ -60,6 +60,9 @@ TEST(PublicKey, IsMadeOfItsParts) {
   EXPECT_EQ(*made, Key(KeyType::kRsa).public_key());
   EXPECT_FALSE(PublicKey::FromRsa(ByteSpan(modulus).first(128), exponent).ok());
   EXPECT_FALSE(PublicKey::FromRsa(Bytes(2000, std::byte{1}), exponent).ok());
+  for (const char* unsound : {"", "00", "01", "02", "010000"}) {
+    EXPECT_FALSE(PublicKey::FromRsa(modulus, FromHex(unsound).value()).ok()) << unsound;
+  }
 }
 
 TEST(Ecdsa, HoldsInEitherByteOrderAndInDer) {

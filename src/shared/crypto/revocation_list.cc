@@ -44,8 +44,9 @@ Result<UnverifiedRevocationList> UnverifiedRevocationList::FromDer(ByteSpan der)
   if (list == nullptr || !BytesEqual(internal::Encode<i2d_X509_CRL>(list.get()), der)) {
     return InvalidInput("revocation list: not X.509 in DER");
   }
-  return UnverifiedRevocationList(CopyBytes(der),
-                                  internal::NameOf(X509_CRL_get_issuer(list.get())));
+  const auto next_update = internal::TimeOf(X509_CRL_get0_nextUpdate(list.get()));
+  return UnverifiedRevocationList(CopyBytes(der), internal::NameOf(X509_CRL_get_issuer(list.get())),
+                                  next_update.ok() ? std::optional(*next_update) : std::nullopt);
 }
 
 Result<std::vector<UnverifiedRevocationList>> ReadRevocationLists(ByteSpan bytes,

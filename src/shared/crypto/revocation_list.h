@@ -13,12 +13,15 @@ class UnverifiedRevocationList {
   static Result<UnverifiedRevocationList> FromDer(ByteSpan der);
   const Bytes& der() const { return der_; }
   const std::string& unverified_issuer() const { return issuer_; }
+  // Nothing if the list does not say when it is to be replaced.
+  std::optional<UnixSeconds> unverified_next_update() const { return next_update_; }
 
  private:
-  UnverifiedRevocationList(Bytes der, std::string issuer)
-      : der_(std::move(der)), issuer_(std::move(issuer)) {}
+  UnverifiedRevocationList(Bytes der, std::string issuer, std::optional<UnixSeconds> next_update)
+      : der_(std::move(der)), issuer_(std::move(issuer)), next_update_(next_update) {}
   Bytes der_;
   std::string issuer_;
+  std::optional<UnixSeconds> next_update_;
 };
 
 // One list in DER, or up to `max_count` of them as PEM blocks.

@@ -55,19 +55,20 @@ void AddKnown(X509* certificate, int nid, const std::string& value) {
   AH_CHECK(X509_add_ext(certificate, extension.get(), -1) == 1);
 }
 
-DigestContextPtr Signer(EVP_PKEY* key, const EVP_MD* digest, bool pss) {
+DigestContextPtr Signer(EVP_PKEY* key, const EVP_MD* digest, RsaPadding padding) {
   DigestContextPtr context(EVP_MD_CTX_new());
   EVP_PKEY_CTX* options = nullptr;
   AH_CHECK(EVP_DigestSignInit(context.get(), &options, digest, nullptr, key) == 1);
-  if (pss) {
+  if (padding != RsaPadding::kPkcs1) {
+    const int salt = padding == RsaPadding::kPss ? RSA_PSS_SALTLEN_DIGEST : RSA_PSS_SALTLEN_MAX;
     AH_CHECK(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1);
-    AH_CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) == 1);
+    AH_CHECK(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, salt) == 1);
   }
   return context;
 }
 
-Bytes Sign(EVP_PKEY* key, const EVP_MD* digest, bool pss, ByteSpan message) {
-  const DigestContextPtr context = Signer(key, digest, pss);
+Bytes Sign(EVP_PKEY* key, const EVP_MD* digest, RsaPadding padding, ByteSpan message) {
+  const DigestContextPtr context = Signer(key, digest, padding);
   std::size_t size = 0;
   AH_CHECK(EVP_DigestSign(context.get(), nullptr, &size, Raw(message), message.size()) == 1);
   Bytes out(size);
@@ -94,7 +95,7 @@ PublicKey TestKey::public_key() const {
 
 Bytes TestKey::SignEcdsa(HashName hash, ByteSpan message) const {
   const std::size_t size = public_key().type() == KeyType::kEcP256 ? 32 : 48;
-  const Bytes der = Sign(Native(*this), DigestOf(hash), false, message);
+  const Bytes der = Sign(Native(*this), DigestOf(hash), RsaPadding::kPkcs1, message);
   const auto signature = Decode<OpensslPtr<ECDSA_SIG, ECDSA_SIG_free>, d2i_ECDSA_SIG>(der);
   Bytes out(2 * size);
   const int bytes = static_cast<int>(size);
@@ -104,7 +105,11 @@ Bytes TestKey::SignEcdsa(HashName hash, ByteSpan message) const {
 }
 
 Bytes TestKey::SignRsa(RsaPadding padding, HashName hash, ByteSpan message) const {
-  return Sign(Native(*this), DigestOf(hash), padding == RsaPadding::kPss, message);
+  return Sign(Native(*this), DigestOf(hash), padding, message);
+}
+
+Bytes TestKey::SignRsaOverInsecureSha1(ByteSpan message) const {
+  return Sign(Native(*this), EVP_sha1(), RsaPadding::kPkcs1, message);
 }
 
 Bytes MakeCertificate(const CertificateSpec& spec, const TestKey& subject, const TestKey& issuer) {
@@ -129,8 +134,8 @@ Bytes MakeCertificate(const CertificateSpec& spec, const TestKey& subject, const
     const auto made = MakeExtension(extension.oid, extension.critical, extension.value);
     AH_CHECK(X509_add_ext(x, made.get(), -1) == 1);
   }
-  const DigestContextPtr signer =
-      Signer(Native(issuer), spec.sha1 ? EVP_sha1() : EVP_sha384(), spec.pss);
+  const DigestContextPtr signer = Signer(Native(issuer), spec.sha1 ? EVP_sha1() : EVP_sha384(),
+                                         spec.pss ? RsaPadding::kPss : RsaPadding::kPkcs1);
   AH_CHECK(X509_sign_ctx(x, signer.get()) > 0);
   return Encode<i2d_X509>(x);
 }
@@ -158,7 +163,7 @@ Bytes MakeRevocationList(const RevocationListSpec& spec, const TestKey& issuer) 
   }
   AH_CHECK(X509_CRL_sort(x) == 1);
   const DigestContextPtr signer =
-      Signer(Native(issuer), spec.sha1 ? EVP_sha1() : EVP_sha384(), false);
+      Signer(Native(issuer), spec.sha1 ? EVP_sha1() : EVP_sha384(), RsaPadding::kPkcs1);
   AH_CHECK(X509_CRL_sign_ctx(x, signer.get()) > 0);
   return Encode<i2d_X509_CRL>(x);
 }

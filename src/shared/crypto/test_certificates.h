@@ -13,7 +13,9 @@ class TestKey {
   PublicKey public_key() const;
   // r || s, big-endian, each of the curve's length. Precondition: a curve's key.
   Bytes SignEcdsa(HashName hash, ByteSpan message) const;
+  // kPssAnySalt: with the longest salt.
   Bytes SignRsa(RsaPadding padding, HashName hash, ByteSpan message) const;
+  Bytes SignRsaOverInsecureSha1(ByteSpan message) const;
   // libcrypto's EVP_PKEY.
   void* native() const { return key_.get(); }
 

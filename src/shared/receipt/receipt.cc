@@ -129,14 +129,16 @@ Result<TreeHeadClaims> VerifyTreeHead(const SignedTreeHead& head) {
 }
 
 Result<VerifiedReceipt> VerifyReceipt(ByteSpan receipt, const attest::AppraisalPolicy& policy,
-                                      UnixSeconds now) {
+                                      UnixSeconds now,
+                                      const attest::EndorsementSource* endorsements) {
   AH_ASSIGN_OR_RETURN(const Receipt message, ParseReceipt(receipt));
   AH_ASSIGN_OR_RETURN(const attest::EnclaveKeys keys,
                       attest::ParseKeys(Span(message.enclave_keys())));
   AH_ASSIGN_OR_RETURN(const attest::UnverifiedEvidence evidence,
                       attest::ParseEvidence(Span(message.evidence())));
-  AH_ASSIGN_OR_RETURN(attest::AttestationResult attestation,
-                      attest::Appraise(now, evidence, policy, attest::BindKeys(keys)));
+  AH_ASSIGN_OR_RETURN(
+      attest::AttestationResult attestation,
+      attest::Appraise(now, evidence, policy, attest::BindKeys(keys), endorsements));
   AH_ASSIGN_OR_RETURN(const TreeHeadClaims head, VerifyTreeHead(message.tree_head()));
   if (head.ledger_key != keys.ledger_key) {
     return IntegrityError("receipt: the tree head is signed by another key than the enclave's");

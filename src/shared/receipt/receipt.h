@@ -40,7 +40,9 @@ struct VerifiedReceipt {
 // Messages are read strictly: each must be the bytes that this version would write, without unknown
 // fields, so that a receipt cannot be altered and still be accepted. kInvalidInput if it is no
 // receipt of this version, kAttestationRefused, or kIntegrity.
+// `endorsements` adds to those that the evidence brings along; null: none.
 Result<VerifiedReceipt> VerifyReceipt(ByteSpan receipt, const attest::AppraisalPolicy& policy,
-                                      UnixSeconds now);
+                                      UnixSeconds now,
+                                      const attest::EndorsementSource* endorsements = nullptr);
 
 }  // namespace anchorhold::receipt

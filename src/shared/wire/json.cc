@@ -93,7 +93,10 @@ class JsonParser {
       AH_RETURN_IF_ERROR(String(member.key));
       SkipSpace();
       if (!Take(":")) return Bad("a colon is expected");
+      SkipSpace();
+      member.begin = at_;
       AH_RETURN_IF_ERROR(Value(member.value, depth));
+      member.end = at_;
       SkipSpace();
       if (Take(",")) continue;
       if (!Take("}")) return Bad("a comma or a closing brace is expected");

@@ -56,6 +56,9 @@ class JsonValue {
 struct JsonMember {
   std::string key;
   JsonValue value;
+  // Where the value stands in the text that was parsed: its bytes as they are, for signatures.
+  std::size_t begin = 0;
+  std::size_t end = 0;
 };
 
 // Errors name the byte: "byte 17: duplicate key". They never repeat the document's content.

@@ -86,7 +86,7 @@ Bytes SerializeStoreReply(StoreStatus status, ByteSpan payload) {
 Result<StoreRequest> ParseStoreRequest(ByteSpan body) {
   AH_ASSIGN_OR_RETURN(const StoreFrame frame, ParseStoreFrame(body));
   if (frame.first < static_cast<std::uint8_t>(StoreOp::kLaunch) ||
-      frame.first > static_cast<std::uint8_t>(StoreOp::kAnchorWrite)) {
+      frame.first > static_cast<std::uint8_t>(StoreOp::kEvidence)) {
     return InvalidInput("store request: unknown operation " + std::to_string(frame.first));
   }
   return StoreRequest{static_cast<StoreOp>(frame.first), CopyBytes(frame.payload)};

@@ -18,6 +18,7 @@
 //   status 0: done; 1: not found; 2: failed (payload: one line of text; a full disk, say)
 //
 //   kLaunch        ()                                  -> platform name(sized) secret(sized)
+//                  secret: 32 bytes for insecure-simulated, none for hardware
 //   kBlobBegin     ()                                  -> upload(u64)
 //   kBlobAppend    upload(u64) bytes                   -> ()
 //   kBlobCommit    upload(u64) object id(32)           -> ()   durable (fsync of file and folder)
@@ -27,6 +28,7 @@
 //   kLogRead       index(u64)                          -> record, or not found past the end
 //   kAnchorRead    ()                                  -> bytes, or not found
 //   kAnchorWrite   bytes                               -> ()   durable, atomic
+//   kEvidence      report data(64)                     -> evidence body (attest/carried.h)
 #pragma once
 
 #include <cstdint>
@@ -65,6 +67,7 @@ enum class StoreOp : std::uint8_t {
   kLogRead = 8,
   kAnchorRead = 9,
   kAnchorWrite = 10,
+  kEvidence = 11,
 };
 enum class StoreStatus : std::uint8_t { kDone = 0, kNotFound = 1, kFailed = 2 };
 

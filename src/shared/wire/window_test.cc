@@ -75,7 +75,7 @@ TEST(StoreFrame, RefusesUnknownEmptyAndOversized) {
   EXPECT_FALSE(ParseStoreReply({}).ok());
   for (unsigned code = 0; code < 256; ++code) {
     const Bytes body = {static_cast<std::byte>(code)};
-    EXPECT_EQ(ParseStoreRequest(body).ok(), code >= 1 && code <= 10) << code;
+    EXPECT_EQ(ParseStoreRequest(body).ok(), code >= 1 && code <= 11) << code;
     EXPECT_EQ(ParseStoreReply(body).ok(), code <= 2) << code;
   }
   Bytes large(kStoreFrameBytesMax, std::byte{1});

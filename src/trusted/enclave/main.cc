@@ -15,6 +15,7 @@
 #include "shared/channel/server.h"
 #include "shared/crypto/init.h"
 #include "shared/crypto/kdf.h"
+#include "trusted/enclave/hosted_attester.h"
 #include "trusted/enclave/relay.h"
 #include "trusted/enclave/sandbox.h"
 #include "trusted/enclave/window.h"
@@ -43,16 +44,30 @@ Result<Bytes> ReadOwnExecutable() {
   return file;
 }
 
-Result<attest::SimulatedAttester> MakeAttester(StoreClient& store) {
-  AH_ASSIGN_OR_RETURN(const Bytes executable, ReadOwnExecutable());
+// What hardware seals lives as long as the process (hosted_attester.h): records of an earlier one
+// could not be opened, and would look damaged.
+Status RefuseUsedState(StoreClient& store) {
+  AH_ASSIGN_OR_RETURN(const auto record, HostLog(store).Read(0));
+  if (!record.has_value()) return Ok();
+  return Unsupported(
+      "the state folder holds an earlier enclave's ledger, and on this platform keys do not "
+      "outlive the enclave: start with an empty folder (--state), to which owners upload anew");
+}
+
+Result<std::unique_ptr<attest::Attester>> MakeAttester(StoreClient& store) {
   AH_ASSIGN_OR_RETURN(Launch launch, AskForLaunch(store));
   AH_ASSIGN_OR_RETURN(const attest::Platform platform, attest::ParsePlatform(launch.platform));
-  if (!attest::IsSupported(platform)) {
-    return Unsupported("this version cannot run on the platform " +
-                       std::string(attest::PlatformName(platform)));
+  if (platform != attest::Platform::kInsecureSimulated) {
+    AH_RETURN_IF_ERROR(RefuseUsedState(store));
+    AH_ASSIGN_OR_RETURN(auto hosted, HostedAttester::Create(platform, store));
+    return std::unique_ptr<attest::Attester>(std::move(hosted));
   }
-  return attest::SimulatedAttester::Create(attest::MeasureExecutable(executable),
-                                           std::move(launch.simulated_secret));
+  AH_ASSIGN_OR_RETURN(const Bytes executable, ReadOwnExecutable());
+  AH_ASSIGN_OR_RETURN(auto simulated,
+                      attest::SimulatedAttester::Create(attest::MeasureExecutable(executable),
+                                                        std::move(launch.simulated_secret)));
+  return std::unique_ptr<attest::Attester>(
+      std::make_unique<attest::SimulatedAttester>(std::move(simulated)));
 }
 
 // Every long-lived key comes from the sealing root, which only this enclave on this machine has.
@@ -78,7 +93,7 @@ Result<Keys> DeriveKeys(attest::Attester& attester) {
 
 // Who this is: measurement, keys, and evidence that binds them.
 struct Identity {
-  attest::SimulatedAttester attester;
+  std::unique_ptr<attest::Attester> attester;
   Keys keys;
   attest::EnclaveKeys public_keys;
   attest::UnverifiedEvidence evidence;
@@ -86,14 +101,14 @@ struct Identity {
 };
 
 Result<Identity> MakeIdentity(StoreClient& store) {
-  AH_ASSIGN_OR_RETURN(attest::SimulatedAttester attester, MakeAttester(store));
-  AH_ASSIGN_OR_RETURN(Keys keys, DeriveKeys(attester));
+  AH_ASSIGN_OR_RETURN(std::unique_ptr<attest::Attester> attester, MakeAttester(store));
+  AH_ASSIGN_OR_RETURN(Keys keys, DeriveKeys(*attester));
   const crypto::Ed25519PrivateKey tls_key = crypto::Ed25519PrivateKey::Generate();
   const attest::EnclaveKeys public_keys{.tls_key = tls_key.public_key(),
                                         .sealing_key = keys.sealing.public_key(),
                                         .ledger_key = keys.ledger.signing_key.public_key()};
   AH_ASSIGN_OR_RETURN(attest::UnverifiedEvidence evidence,
-                      attester.Attest(attest::BindKeys(public_keys)));
+                      attester->Attest(attest::BindKeys(public_keys)));
   AH_ASSIGN_OR_RETURN(channel::ServerIdentity tls,
                       channel::ServerIdentity::Create(tls_key, public_keys, evidence));
   return Identity{.attester = std::move(attester),
@@ -134,8 +149,8 @@ Status Serve(Identity& identity, StoreClient& store, const Threads& threads, Bul
                       ledger::Ledger::Open({.log = &host_log,
                                             .anchor = &anchor,
                                             .clock = &clock,
-                                            .platform = identity.attester.platform(),
-                                            .measurement = identity.attester.measurement()},
+                                            .platform = identity.attester->platform(),
+                                            .measurement = identity.attester->measurement()},
                                            std::move(identity.keys.ledger)));
   Jobs jobs({.ledger = ledger.get(),
              .blobs = &blobs,
@@ -146,7 +161,7 @@ Status Serve(Identity& identity, StoreClient& store, const Threads& threads, Bul
              .pool = threads.pool,
              .bulletin = &bulletin,
              .log = &log});
-  Service service{.attester = &identity.attester,
+  Service service{.attester = identity.attester.get(),
                   .keys = &identity.public_keys,
                   .sealing_key = &identity.keys.sealing,
                   .ledger = ledger.get(),
@@ -184,7 +199,7 @@ Status Run(const Clock& clock, const Log& log) {
                                    bulletin->wake_fd()};
   const Status locked = LockIn(keep);
   if (!locked.ok()) Fail(log, locked.error());
-  log.Info("locked in", {{"measurement", PublicText(ToHex(identity.attester.measurement()))},
+  log.Info("locked in", {{"measurement", PublicText(ToHex(identity.attester->measurement()))},
                          {"threads", threads.pool->threads()}});
   const Status served = Serve(identity, store, threads, *bulletin, clock, log);
   Fail(log, served.error());

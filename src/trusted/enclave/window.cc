@@ -4,6 +4,7 @@
 
 #include <cerrno>
 
+#include "shared/attest/evidence.h"
 #include "shared/base/log.h"
 #include "shared/base/reader.h"
 #include "shared/crypto/kdf.h"
@@ -89,8 +90,10 @@ Result<Launch> AskForLaunch(StoreClient& store) {
   AH_ASSIGN_OR_RETURN(const ByteSpan platform, reader.ReadSized(kPlatformNameBytesMax));
   AH_ASSIGN_OR_RETURN(const ByteSpan secret, reader.ReadSized(kSimulatedSecretBytes));
   AH_RETURN_IF_ERROR(reader.ExpectEnd());
-  if (secret.size() != kSimulatedSecretBytes) {
-    return InvalidInput("the host's launch secret is not 32 bytes long");
+  const bool simulated =
+      AsText(platform) == attest::PlatformName(attest::Platform::kInsecureSimulated);
+  if (secret.size() != (simulated ? kSimulatedSecretBytes : 0)) {
+    return InvalidInput("the host's launch secret is not 32 bytes long, or there should be none");
   }
   Launch launch{.platform = CopyText(platform),
                 .simulated_secret = crypto::SecretBytes::CopyOf(secret)};

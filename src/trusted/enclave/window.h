@@ -35,8 +35,8 @@ class StoreClient {
 
 // What the host says when it launches the enclave.
 struct Launch {
-  std::string platform;  // as named on the host's command line, not yet checked
-  crypto::SecretBytes simulated_secret;
+  std::string platform;                  // as named on the host's command line, not yet checked
+  crypto::SecretBytes simulated_secret;  // none on other platforms
 };
 Result<Launch> AskForLaunch(StoreClient& store);
 

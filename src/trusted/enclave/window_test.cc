@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "shared/base/reader.h"
+#include "trusted/enclave/hosted_attester.h"
 #include "trusted/enclave/worker.h"
 
 namespace anchorhold::enclave {
@@ -126,6 +127,101 @@ TEST(Launch, RefusesEveryTruncationAndAnythingMore) {
         [&launch](const wire::StoreRequest&) { return Reply(StoreStatus::kDone, AsText(launch)); });
     StoreClient store(host.fd());
     EXPECT_EQ(AskForLaunch(store).ok(), size == good.bytes().size()) << size;
+  }
+}
+
+TEST(Launch, OnlyTheSimulatedPlatformHasASecret) {
+  const auto ask = [](std::string_view platform, std::size_t secret) {
+    ByteWriter launch;
+    launch.WriteSized(AsBytes(platform));
+    launch.WriteSized(Bytes(secret, std::byte{7}));
+    FakeHost host([&launch](const wire::StoreRequest&) {
+      return Reply(StoreStatus::kDone, AsText(launch.bytes()));
+    });
+    StoreClient store(host.fd());
+    return AskForLaunch(store).ok();
+  };
+  EXPECT_TRUE(ask("insecure-simulated", 32));
+  EXPECT_FALSE(ask("insecure-simulated", 0));
+  EXPECT_TRUE(ask("sev-snp", 0));
+  EXPECT_FALSE(ask("sev-snp", 32));
+}
+
+// A host on hardware: a report over what was asked, or bent.
+class HardwareHost {
+ public:
+  HardwareHost()
+      : host_([this](const wire::StoreRequest& request) {
+          Bytes report(1184);
+          std::copy(request.payload.begin(), request.payload.end(), report.begin() + 0x50);
+          report[0x90] = std::byte{measurement};
+          report[0x50] ^= std::byte{flip};
+          auto body = attest::SerializeCarried({{role, std::move(report)}});
+          AH_CHECK(request.op == StoreOp::kEvidence && body.ok());
+          return Reply(failing ? StoreStatus::kFailed : StoreStatus::kDone, AsText(*body));
+        }),
+        store(host_.fd()) {}
+  std::string role = "report";
+  std::uint8_t measurement = 1;
+  std::uint8_t flip = 0;
+  bool failing = false;
+
+ private:
+  FakeHost host_;
+
+ public:
+  StoreClient store;
+};
+
+attest::ReportData SomeReportData() {
+  attest::ReportData data;
+  data.value.fill(std::byte{9});
+  return data;
+}
+
+TEST(HostedAttester, CarriesWhatTheHostSays) {
+  HardwareHost host;
+  const auto attester = HostedAttester::Create(attest::Platform::kSevSnp, host.store);
+  ASSERT_TRUE(attester.ok()) << attester.error().message();
+  EXPECT_EQ((*attester)->platform(), attest::Platform::kSevSnp);
+  EXPECT_EQ((*attester)->measurement().size(), 48u);
+  const auto evidence = (*attester)->Attest(SomeReportData());
+  ASSERT_TRUE(evidence.ok()) << evidence.error().message();
+  EXPECT_TRUE(
+      BytesEqual(attest::ReadUnverifiedStatement(*evidence)->report_data, SomeReportData().span()));
+  // The root is the process's own, and always the same in it.
+  const auto root = (*attester)->SealingRoot();
+  EXPECT_TRUE(*root == *(*attester)->SealingRoot());
+  const auto other = HostedAttester::Create(attest::Platform::kSevSnp, host.store);
+  EXPECT_FALSE(*root == *(*other)->SealingRoot());
+}
+
+TEST(HostedAttester, RefusesAnswersAboutSomethingElse) {
+  HardwareHost host;
+  const auto attester = HostedAttester::Create(attest::Platform::kSevSnp, host.store);
+  ASSERT_TRUE(attester.ok());
+  const auto code = [&] { return (*attester)->Attest(SomeReportData()).error().code(); };
+  host.flip = 1;
+  EXPECT_EQ(code(), ErrorCode::kIntegrity);
+  EXPECT_FALSE(HostedAttester::Create(attest::Platform::kSevSnp, host.store).ok());
+  host.flip = 0;
+  host.measurement = 2;
+  EXPECT_EQ(code(), ErrorCode::kIntegrity);
+  host.measurement = 1;
+  host.role = "quote";
+  EXPECT_EQ(code(), ErrorCode::kInvalidInput);
+  host.role = "report";
+  host.failing = true;
+  EXPECT_EQ(code(), ErrorCode::kUnavailable);
+}
+
+TEST(HostedAttester, IsForHardwareThatThereIsAnAttesterFor) {
+  HardwareHost host;
+  for (const attest::Platform platform : {attest::Platform::kInsecureSimulated,
+                                          attest::Platform::kNitro, attest::Platform::kNvidiaGpu}) {
+    const auto attester = HostedAttester::Create(platform, host.store);
+    ASSERT_FALSE(attester.ok());
+    EXPECT_EQ(attester.error().code(), ErrorCode::kUnsupported);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "shared/attest/simulated.h"
 #include "shared/base/log.h"
+#include "untrusted/attesters/choose.h"
 #include "untrusted/host/enclave_process.h"
 #include "untrusted/host/relay.h"
 #include "untrusted/host/state_folder.h"
@@ -30,6 +31,8 @@ struct Options {
   std::string listen = "127.0.0.1:7641";
   std::string enclave;
   std::string platform;
+  std::string device;
+  std::optional<unsigned> vmpl;
   int ready_fd = -1;
 };
 
@@ -77,8 +80,9 @@ Error EnclaveEnded(EnclaveProcess& enclave, const std::filesystem::path& log) {
 // Everything that a running host holds, in the order in which it must come down.
 class Host {
  public:
-  Host(const Options& options, StateFolder state, const Log& log)
-      : options_(options), state_(std::move(state)), log_(log) {}
+  Host(const Options& options, StateFolder state, std::unique_ptr<EvidenceDevice> device,
+       const Log& log)
+      : options_(options), state_(std::move(state)), device_(std::move(device)), log_(log) {}
   ~Host();
 
   // Until a stop is asked for (Ok) or the enclave ends.
@@ -86,11 +90,14 @@ class Host {
 
  private:
   Status Start(const UniqueFd& signals);
+  // Hex of what evidence will state.
+  Result<std::string> Measure();
   Result<HostInfo> Announce(const UniqueFd& listener);
   Status Stop();
 
   const Options& options_;
   StateFolder state_;
+  std::unique_ptr<EvidenceDevice> device_;  // null: insecure-simulated
   const Log& log_;
   std::optional<StoreServer> store_;
   std::optional<EnclaveProcess> enclave_;
@@ -106,10 +113,21 @@ Host::~Host() {
   if (store_thread_.joinable()) store_thread_.join();
 }
 
-Status Host::Start(const UniqueFd& signals) {
+Result<std::string> Host::Measure() {
   AH_ASSIGN_OR_RETURN(const Bytes executable, ReadFile(options_.enclave, kExecutableBytesMax));
-  measurement_ = ToHex(attest::MeasureExecutable(executable));
-  AH_ASSIGN_OR_RETURN(StoreServer store, StoreServer::Open(state_.path(), options_.platform));
+  if (device_ == nullptr) return ToHex(attest::MeasureExecutable(executable));
+  AH_RETURN_IF_ERROR(device_->Launching(executable));
+  // What the hardware measures is its own affair; asking once also shows whether it answers.
+  AH_ASSIGN_OR_RETURN(auto files, device_->Quote(attest::ReportData{}));
+  AH_ASSIGN_OR_RETURN(Bytes body, attest::SerializeCarried(std::move(files)));
+  AH_ASSIGN_OR_RETURN(const attest::UnverifiedStatement statement,
+                      attest::ReadUnverifiedStatement({device_->platform(), std::move(body)}));
+  return ToHex(statement.measurement);
+}
+
+Status Host::Start(const UniqueFd& signals) {
+  AH_ASSIGN_OR_RETURN(measurement_, Measure());
+  AH_ASSIGN_OR_RETURN(StoreServer store, StoreServer::Open(state_.path(), device_.get()));
   store_.emplace(std::move(store));
   AH_ASSIGN_OR_RETURN(EnclaveProcess enclave,
                       EnclaveProcess::Start(options_.enclave, state_.path() / "enclave.log"));
@@ -126,11 +144,13 @@ Status Host::Start(const UniqueFd& signals) {
 
 Result<HostInfo> Host::Announce(const UniqueFd& listener) {
   AH_ASSIGN_OR_RETURN(const std::string address, AddressOf(listener));
-  const HostInfo info{.address = address,
-                      .pid = ::getpid(),
-                      .enclave_pid = enclave_->pid(),
-                      .measurement = measurement_,
-                      .platform = options_.platform};
+  const HostInfo info{
+      .address = address,
+      .pid = ::getpid(),
+      .enclave_pid = enclave_->pid(),
+      .measurement = measurement_,
+      .platform = std::string(attest::PlatformName(
+          device_ == nullptr ? attest::Platform::kInsecureSimulated : device_->platform()))};
   AH_RETURN_IF_ERROR(ReplaceFile(state_.path() / "host.json", AsBytes(FormatHostInfo(info))));
   return info;
 }
@@ -164,13 +184,21 @@ Status Host::Run() {
   return EnclaveEnded(*enclave_, enclave_log);
 }
 
-Status RunHost(const Options& options, const Log& log) {
-  if (options.platform != "insecure-simulated") {
-    return Unsupported("--platform " + PublicText(options.platform).text() +
-                       ": this version knows insecure-simulated only");
+// Null for insecure-simulated, which is run only if it was asked for by its name.
+Result<std::unique_ptr<EvidenceDevice>> ChooseDevice(const Options& options) {
+  if (options.platform == attest::PlatformName(attest::Platform::kInsecureSimulated)) {
+    if (!options.device.empty() || options.vmpl.has_value()) {
+      return InvalidInput("insecure-simulated has no device and no privilege level");
+    }
+    return std::unique_ptr<EvidenceDevice>();
   }
+  return OpenDevice({.platform = options.platform, .device = options.device, .vmpl = options.vmpl});
+}
+
+Status RunHost(const Options& options, const Log& log) {
+  AH_ASSIGN_OR_RETURN(std::unique_ptr<EvidenceDevice> device, ChooseDevice(options));
   AH_ASSIGN_OR_RETURN(StateFolder state, StateFolder::Open(options.state));
-  Host host(options, std::move(state), log);
+  Host host(options, std::move(state), std::move(device), log);
   return host.Run();
 }
 
@@ -184,8 +212,13 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--enclave", options.enclave, "The anchorhold-enclave executable")->required();
   app.add_option("--platform", options.platform,
-                 "insecure-simulated: no hardware, protects against nobody who owns this machine")
+                 "auto: the hardware that this machine has; sev-snp, tdx, sgx-dcap: exactly that "
+                 "one; insecure-simulated: none, protects against nobody who owns this machine")
       ->required();
+  app.add_option("--device", options.device,
+                 "Where the platform's interface lies, if not where Linux has it; not with auto");
+  app.add_option("--vmpl", options.vmpl, "SEV-SNP: the privilege level that reports state")
+      ->check(CLI::Range(0, 3));
   app.add_option("--ready-fd", options.ready_fd,
                  "Descriptor that gets one line of JSON once the host serves, or failed to");
   try {

@@ -48,20 +48,30 @@ Result<bool> ReadExactly(int fd, MutableByteSpan out) {
 
 }  // namespace
 
-StoreServer::StoreServer(std::filesystem::path state, std::string platform, Bytes secret,
+StoreServer::StoreServer(std::filesystem::path state, EvidenceDevice* device, Bytes secret,
                          BlobFolder blobs, LogFile log)
     : state_(std::move(state)),
-      platform_(std::move(platform)),
+      device_(device),
       secret_(std::move(secret)),
       blobs_(std::move(blobs)),
       log_(std::move(log)) {}
 
-Result<StoreServer> StoreServer::Open(const std::filesystem::path& state, std::string platform) {
-  AH_ASSIGN_OR_RETURN(Bytes secret, OpenSecret(state / "insecure-simulated.secret"));
+Result<StoreServer> StoreServer::Open(const std::filesystem::path& state, EvidenceDevice* device) {
+  Bytes secret;
+  if (device == nullptr) {
+    AH_ASSIGN_OR_RETURN(secret, OpenSecret(state / "insecure-simulated.secret"));
+  }
   AH_ASSIGN_OR_RETURN(BlobFolder blobs, BlobFolder::Open(state));
   AH_ASSIGN_OR_RETURN(LogFile log, LogFile::Open(state / "ledger.log"));
-  return StoreServer(state, std::move(platform), std::move(secret), std::move(blobs),
-                     std::move(log));
+  return StoreServer(state, device, std::move(secret), std::move(blobs), std::move(log));
+}
+
+Result<Bytes> StoreServer::HandleEvidence(const wire::StoreRequest& request) {
+  if (device_ == nullptr) return Unsupported("this platform has no hardware to ask");
+  const auto report_data = attest::ReportData::From(request.payload);
+  if (!report_data.ok()) return report_data.error();
+  AH_ASSIGN_OR_RETURN(auto files, device_->Quote(*report_data));
+  return attest::SerializeCarried(std::move(files));
 }
 
 wire::StoreReply StoreServer::Answer(const wire::StoreRequest& request) {
@@ -80,7 +90,8 @@ Result<Bytes> StoreServer::Handle(const wire::StoreRequest& request) {
   switch (request.op) {
     case wire::StoreOp::kLaunch: {
       ByteWriter w;
-      w.WriteSized(AsBytes(platform_));
+      w.WriteSized(AsBytes(attest::PlatformName(
+          device_ == nullptr ? attest::Platform::kInsecureSimulated : device_->platform())));
       w.WriteSized(secret_);
       return std::move(w).Take();
     }
@@ -98,6 +109,8 @@ Result<Bytes> StoreServer::Handle(const wire::StoreRequest& request) {
     case wire::StoreOp::kAnchorWrite:
       if (request.payload.size() > kAnchorBytesMax) return LimitExceeded("anchor too large");
       return Done(ReplaceFile(state_ / "insecure-anchor", request.payload));
+    case wire::StoreOp::kEvidence:
+      return HandleEvidence(request);
   }
   return InvalidInput("unknown call");
 }

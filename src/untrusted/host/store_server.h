@@ -5,6 +5,7 @@
 #include <string>
 
 #include "shared/wire/window.h"
+#include "untrusted/attesters/evidence_device.h"
 #include "untrusted/host/blob_folder.h"
 #include "untrusted/host/log_file.h"
 
@@ -12,9 +13,10 @@ namespace anchorhold::host {
 
 class StoreServer {
  public:
-  // Opens what is under the folder `state`; makes what is missing, the simulated platform's secret
-  // among it (32 random bytes, written once).
-  static Result<StoreServer> Open(const std::filesystem::path& state, std::string platform);
+  // Opens what is under the folder `state`; makes what is missing. `device` makes the evidence and
+  // outlives the server; null: the platform is insecure-simulated, whose secret (32 random bytes,
+  // written once) lies in the folder too.
+  static Result<StoreServer> Open(const std::filesystem::path& state, EvidenceDevice* device);
 
   // One call, answered.
   wire::StoreReply Answer(const wire::StoreRequest& request);
@@ -22,14 +24,15 @@ class StoreServer {
   Status Serve(int fd);
 
  private:
-  StoreServer(std::filesystem::path state, std::string platform, Bytes secret, BlobFolder blobs,
+  StoreServer(std::filesystem::path state, EvidenceDevice* device, Bytes secret, BlobFolder blobs,
               LogFile log);
+  Result<Bytes> HandleEvidence(const wire::StoreRequest& request);
   Result<Bytes> Handle(const wire::StoreRequest& request);
   Result<Bytes> HandleBlob(const wire::StoreRequest& request);
   Result<Bytes> HandleLog(const wire::StoreRequest& request);
 
   std::filesystem::path state_;
-  std::string platform_;
+  EvidenceDevice* device_;
   Bytes secret_;
   BlobFolder blobs_;
   LogFile log_;

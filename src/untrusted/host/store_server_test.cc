@@ -22,7 +22,7 @@ using wire::StoreStatus;
 class StoreServerTest : public ::testing::Test {
  protected:
   StoreServer Open() {
-    auto server = StoreServer::Open(folder_.path(), "insecure-simulated");
+    auto server = StoreServer::Open(folder_.path(), nullptr);
     EXPECT_TRUE(server.ok());
     return std::move(*server);
   }
@@ -55,9 +55,44 @@ TEST_F(StoreServerTest, KeepsItsSecretOverARestart) {
 TEST_F(StoreServerTest, ASecretOfAnotherSizeIsRefused) {
   { StoreServer first = Open(); }
   std::filesystem::resize_file(folder_.path() / "insecure-simulated.secret", 31);
-  const auto again = StoreServer::Open(folder_.path(), "insecure-simulated");
+  const auto again = StoreServer::Open(folder_.path(), nullptr);
   ASSERT_FALSE(again.ok());
   EXPECT_EQ(again.error().code(), ErrorCode::kIntegrity);
+}
+
+// Hardware that answers with what it was asked, or not at all.
+class EchoDevice final : public EvidenceDevice {
+ public:
+  attest::Platform platform() const override { return attest::Platform::kTdx; }
+  Result<std::vector<attest::CarriedFile>> Quote(const attest::ReportData& report_data) override {
+    if (broken) return Unavailable("no answer");
+    std::vector<attest::CarriedFile> out;
+    out.push_back({"quote", CopyBytes(report_data.span())});
+    return out;
+  }
+  bool broken = false;
+};
+
+TEST_F(StoreServerTest, AsksTheHardwareAndKeepsNoSecretBesideIt) {
+  EchoDevice device;
+  auto server = StoreServer::Open(folder_.path(), &device);
+  ASSERT_TRUE(server.ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "insecure-simulated.secret"));
+  ByteWriter launch;
+  launch.WriteSized(AsBytes("tdx"));
+  launch.WriteSized({});
+  EXPECT_EQ(Ask(*server, StoreOp::kLaunch).payload, launch.bytes());
+  const Bytes report_data(64, std::byte{5});
+  const auto reply = Ask(*server, StoreOp::kEvidence, report_data);
+  EXPECT_EQ(reply.status, StoreStatus::kDone);
+  const auto files = attest::ParseCarried(reply.payload);
+  ASSERT_TRUE(files.ok());
+  EXPECT_EQ((*files)[0].bytes, report_data);
+  EXPECT_EQ(Ask(*server, StoreOp::kEvidence, Bytes(63)).status, StoreStatus::kFailed);
+  device.broken = true;
+  EXPECT_EQ(Ask(*server, StoreOp::kEvidence, report_data).status, StoreStatus::kFailed);
+  StoreServer simulated = Open();
+  EXPECT_EQ(Ask(simulated, StoreOp::kEvidence, report_data).status, StoreStatus::kFailed);
 }
 
 TEST_F(StoreServerTest, AnchorIsReplacedWhole) {

@@ -1,0 +1,28 @@
+// Which endorsements belong to a piece of evidence, and who hands them out. Everything here is read
+// from evidence that nobody has verified: it chooses files, which are then verified with it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shared/attest/kind.h"
+
+namespace anchorhold::client {
+
+// The name of the set that all evidence with the same endorsements shares, in hex: of sev-snp the
+// first 16 bytes of the chip's id and the reported TCB; of tdx and sgx-dcap the platform's FMSPC
+// and which of Intel's authorities certified it; of tpm2 the first 16 bytes of the attestation
+// key's fingerprint. A file name without surprises. kUnsupported for a kind that has no
+// endorsements to keep.
+Result<std::string> EndorsementSet(const attest::Kind& kind,
+                                   const attest::UnverifiedFiles& evidence);
+
+// Where a vendor hands a file out.
+struct EndorsementOrigin {
+  std::string role;
+  std::string url;
+};
+Result<std::vector<EndorsementOrigin>> EndorsementOrigins(const attest::Kind& kind,
+                                                          const attest::UnverifiedFiles& evidence);
+
+}  // namespace anchorhold::client

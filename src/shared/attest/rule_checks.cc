@@ -1,0 +1,31 @@
+#include "shared/attest/rule_checks.h"
+
+#include <algorithm>
+
+namespace anchorhold::attest {
+
+std::string_view WhyLeftOut(const AppraisalInput& input) {
+  return input.policy == nullptr ? "no policy was given" : "the policy says \"not-checked\"";
+}
+
+Status CheckForbidden(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
+                      bool forbidden, bool present, std::string_view reason) {
+  if (forbidden) return appraiser.Check(name, !present, reason);
+  appraiser.Skip(name, input.policy == nullptr ? "no policy was given" : "the policy allows it");
+  return Ok();
+}
+
+Status CheckListed(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
+                   const std::optional<std::vector<Bytes>>& accepted, const Bytes* found) {
+  if (!accepted.has_value()) {
+    appraiser.Skip(name, WhyLeftOut(input));
+    return Ok();
+  }
+  const bool listed =
+      found != nullptr && std::find(accepted->begin(), accepted->end(), *found) != accepted->end();
+  return appraiser.Check(name, listed,
+                         found == nullptr ? "the evidence states none"
+                                          : ToHex(*found) + " is not listed in the policy");
+}
+
+}  // namespace anchorhold::attest
