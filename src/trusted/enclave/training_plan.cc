@@ -9,6 +9,7 @@
 #include "trusted/dp/rdp.h"
 #include "trusted/enclave/training_options.h"
 #include "trusted/graph/freeze.h"
+#include "trusted/train/training_engine.h"
 
 namespace anchorhold::enclave {
 namespace {
@@ -91,7 +92,9 @@ Result<train::ExampleSet> ShapeOf(const wire::Schema& schema) {
 
 Status CheckModel(const graph::Model& model, const train::LossOptions& loss,
                   const std::vector<ledger::DatasetRecord>& datasets) {
-  AH_ASSIGN_OR_RETURN(const train::Executor executor, train::Executor::ForTraining(model, loss));
+  engine::EngineOptions options;
+  options.mode = engine::Mode::kPrivateTraining;
+  AH_RETURN_IF_ERROR(train::TrainingEngine::Check(model, loss, options));
   for (const ledger::DatasetRecord& dataset : datasets) {
     const std::string where = "dataset '" + dataset.name + "'";
     const auto shape = ShapeOf(dataset.schema);

@@ -220,13 +220,29 @@ void Engine::State::Sum(std::span<const float> parameters, const Batch& batch,
   pool_.Run([&](std::size_t k) { sums_.Finish(k); });
 }
 
-Result<Engine> Engine::Create(const graph::Model& model, std::shared_ptr<const graph::Graph> graph,
-                              const Goal& goal, const EngineOptions& options, ThreadPool& pool) {
+namespace {
+
+LoweringOptions LoweringOf(const graph::Model& model, const EngineOptions& options) {
   LoweringOptions lowering;
   lowering.mode = options.mode;
   lowering.kernels = KernelsFor(options.target);
   lowering.input_count = model.inputs().size();
   lowering.norms = options.norms;
+  return lowering;
+}
+
+}  // namespace
+
+// A group is one example where that is all that fits, so one example tells.
+Status Engine::Check(const graph::Model& model, std::shared_ptr<const graph::Graph> graph,
+                     const Goal& goal, const EngineOptions& options) {
+  const auto program = Lower(std::move(graph), goal, LoweringOf(model, options));
+  return program.ok() ? Ok() : Status(program.error());
+}
+
+Result<Engine> Engine::Create(const graph::Model& model, std::shared_ptr<const graph::Graph> graph,
+                              const Goal& goal, const EngineOptions& options, ThreadPool& pool) {
+  LoweringOptions lowering = LoweringOf(model, options);
   AH_ASSIGN_OR_RETURN(LoweredProgram program, Lower(graph, goal, lowering));
   const std::size_t most =
       options.batch == 0 ? kGroupMax : (options.batch + pool.threads() - 1) / pool.threads();

@@ -56,6 +56,9 @@ class Engine {
   // pool outlives the engine. kLimitExceeded if one example's values are too large.
   static Result<Engine> Create(const graph::Model& model, std::shared_ptr<const graph::Graph> graph,
                                const Goal& goal, const EngineOptions& options, ThreadPool& pool);
+  // What Create refuses, found without taking any memory for values.
+  static Status Check(const graph::Model& model, std::shared_ptr<const graph::Graph> graph,
+                      const Goal& goal, const EngineOptions& options);
   ~Engine();
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;

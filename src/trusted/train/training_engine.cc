@@ -20,8 +20,8 @@ class TrainingEngine::Rows final : public engine::Batch {
   }
   float LossAndSeed(std::size_t i, std::span<const float> result,
                     std::span<float> seed) const override {
-    return train::LossAndSeed(loss_, result,
-                              LabelOf(loss_.kind, *rows_[i].examples, rows_[i].row), seed);
+    return train::LossAndSeed(loss_, result, LabelOf(loss_.kind, *rows_[i].examples, rows_[i].row),
+                              seed);
   }
   bool Counts(std::size_t i) const override { return rows_[i].counts; }
 
@@ -37,23 +37,44 @@ TrainingEngine::TrainingEngine(const LossOptions& loss, std::size_t parameter_co
       pool_(std::move(pool)),
       engine_(std::make_unique<engine::Engine>(std::move(engine))) {}
 
-Result<TrainingEngine> TrainingEngine::Create(const graph::Model& model, const LossOptions& loss,
-                                              const engine::EngineOptions& options,
-                                              std::shared_ptr<engine::ThreadPool> pool) {
-  AH_ASSIGN_OR_RETURN(const graph::Model simple, engine::Simplify(model));
+namespace {
+
+// What the engine is asked to compute.
+struct Training {
+  graph::Model model;
+  std::shared_ptr<const graph::Graph> graph;
+  engine::Goal goal;
+};
+
+Result<Training> TrainingOf(const graph::Model& model, const LossOptions& loss, engine::Mode mode) {
+  AH_ASSIGN_OR_RETURN(graph::Model simple, engine::Simplify(model));
   AH_ASSIGN_OR_RETURN(TrainingGoal training, MakeTrainingGoal(simple, loss));
   engine::Goal goal;
   goal.result = training.goal.result;
   goal.parameter_offsets = ParameterOffsets(simple);
-  if (options.mode != engine::Mode::kInference) {
+  if (mode != engine::Mode::kInference) {
     goal.seed = training.goal.seed;
     goal.gradients = std::move(training.goal.gradients);
   }
+  return Training{std::move(simple), std::move(training.graph), std::move(goal)};
+}
+
+}  // namespace
+
+Result<TrainingEngine> TrainingEngine::Create(const graph::Model& model, const LossOptions& loss,
+                                              const engine::EngineOptions& options,
+                                              std::shared_ptr<engine::ThreadPool> pool) {
+  AH_ASSIGN_OR_RETURN(const Training training, TrainingOf(model, loss, options.mode));
   if (pool == nullptr) pool = std::make_shared<engine::ThreadPool>(1);
-  AH_ASSIGN_OR_RETURN(engine::Engine engine,
-                      engine::Engine::Create(simple, std::move(training.graph), goal, options,
-                                             *pool));
-  return TrainingEngine(loss, simple.parameter_count(), std::move(pool), std::move(engine));
+  AH_ASSIGN_OR_RETURN(engine::Engine engine, engine::Engine::Create(training.model, training.graph,
+                                                                    training.goal, options, *pool));
+  return TrainingEngine(loss, training.model.parameter_count(), std::move(pool), std::move(engine));
+}
+
+Status TrainingEngine::Check(const graph::Model& model, const LossOptions& loss,
+                             const engine::EngineOptions& options) {
+  AH_ASSIGN_OR_RETURN(const Training training, TrainingOf(model, loss, options.mode));
+  return engine::Engine::Check(training.model, training.graph, training.goal, options);
 }
 
 Result<TrainingEngine> TrainingEngine::ForInference(const graph::Model& model,
@@ -74,8 +95,7 @@ Result<TrainingEngine> TrainingEngine::ForInference(const graph::Model& model,
 
 std::size_t TrainingEngine::output_width() const { return engine_->program().result.size; }
 
-void TrainingEngine::SumGradients(std::span<const float> parameters,
-                                  std::span<const BatchRow> rows,
+void TrainingEngine::SumGradients(std::span<const float> parameters, std::span<const BatchRow> rows,
                                   const engine::SumTarget& target,
                                   const engine::StepResults& results) {
   engine_->SumGradients(parameters, Rows(loss_, rows), target, results);

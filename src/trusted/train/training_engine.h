@@ -30,6 +30,10 @@ class TrainingEngine {
                                        const engine::EngineOptions& options,
                                        std::shared_ptr<engine::ThreadPool> pool);
 
+  // Whether Create would refuse, found without taking memory: before a job is paid for.
+  static Status Check(const graph::Model& model, const LossOptions& loss,
+                      const engine::EngineOptions& options);
+
   // For predictions alone: the model's first output as it is, under no loss. options.mode is not
   // looked at; Predict gives no losses.
   static Result<TrainingEngine> ForInference(const graph::Model& model,
