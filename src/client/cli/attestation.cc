@@ -72,6 +72,12 @@ Status AddRules(attest::Platform platform, const PolicyOptions& options,
       }
       return Ok();
     }
+    case attest::Platform::kNitro:
+      policy.nitro.emplace();
+      return Ok();
+    case attest::Platform::kAzureVtpm:
+      policy.azure_vtpm.emplace();
+      return Ok();
     default:
       return Ok();
   }

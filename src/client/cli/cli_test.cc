@@ -203,6 +203,17 @@ TEST_F(CliTest, MeasureAndPolicy) {
   EXPECT_NE(text.find(measurement), std::string::npos);
   ExpectError("policy new --enclave enclave --accept insecure-simulated", 2);
   ExpectError("policy new --enclave enclave", 2);
+  // Every platform's rules are such that the policy can be read again.
+  const std::string image(96, 'a');
+  for (const std::string platform : {"sev-snp", "tdx", "sgx-dcap", "tpm2", "nitro", "azure-vtpm"}) {
+    const auto made = RunJson("policy new --measurement " + image + " --accept " + platform +
+                              " --out " + platform + ".toml");
+    EXPECT_EQ(made["measurements"][0], image) << platform;
+  }
+  ExpectError("policy new --accept sev-snp --enclave enclave --out none.toml", 2);
+  ExpectError("policy new --accept sev-snp --measurement 1234 --out none.toml", 2);
+  ExpectError("policy new --accept tpm2 --enclave enclave --tpm-key 12 --out none.toml", 2);
+  EXPECT_FALSE(PathExists(folder_ / "none.toml"));
   ExpectError("policy new --enclave enclave --accept something --out p.toml", 2);
   EXPECT_FALSE(PathExists(folder_ / "p.toml"));
 }
