@@ -139,7 +139,9 @@ refusals() {
     --epsilon 1.9 "${terms[@]}" --out "$world/too-much")
   say "A client whose policy does not name the simulated platform:"
   run careful anchorhold keygen
-  run careful anchorhold policy new --enclave "$bin/anchorhold-enclave" --accept sev-snp
+  # A machine's launch measurement; any will do, as none is ever asked about it.
+  run careful anchorhold policy new --accept sev-snp \
+    --measurement "$(sha384sum "$bin/anchorhold-enclave" | cut -d ' ' -f 1)"
   refusal_platform=$(refused careful anchorhold attest --server "$server")
 }
 
