@@ -10,7 +10,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "shared/attest/kinds.h"
+#include "client/core/evidence_kinds.h"
 #include "shared/crypto/certificate_chain.h"
 #include "shared/crypto/revocation_list.h"
 
@@ -233,7 +233,7 @@ TEST(SharedRevocation, EveryCaseIsRefusedForItsReason) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, SharedEvidence, testing::ValuesIn(Kinds().begin(), Kinds().end()),
+INSTANTIATE_TEST_SUITE_P(Kinds, SharedEvidence, testing::ValuesIn(client::AllKinds()),
                          [](const auto& kind) {
                            std::string name(kind.param.name());
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -8,7 +8,8 @@ set -eu
 build="g++ cmake ninja-build make ca-certificates jq
   libssl-dev libprotobuf-dev protobuf-compiler libonnx-dev libseccomp-dev
   libhwy-dev libcli11-dev nlohmann-json3-dev libgtest-dev libonnx-testdata
-  libtss2-dev swtpm swtpm-tools"
+  libcurl4-openssl-dev
+  libtss2-dev swtpm swtpm-tools pkgconf libxml2-dev libxmlsec1-dev libxmlsec1-openssl"
 fuzz="clang-14 libclang-rt-14-dev"
 bench="python3 python3-dev python3-venv"
 

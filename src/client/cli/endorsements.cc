@@ -4,6 +4,7 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/render.h"
+#include "client/core/endorsement_fetch.h"
 #include "client/core/endorsement_set.h"
 #include "client/core/messages.h"
 #include "client/core/presented_evidence.h"
@@ -57,37 +58,77 @@ Status RunList(const App& app) {
 struct FetchOptions {
   std::string server;
   std::string from;
+  EndorsementService service;
+  bool insecure_http_service = false;
+  bool addresses = false;
 };
 
-// There is no HTTPS in this program: says where the files are, and what to do with them.
-Result<Entries> SayWhere(const App& app, const PresentedEvidence& presented) {
-  AH_ASSIGN_OR_RETURN(const std::string set, EndorsementSet(*presented.kind, presented.files));
-  AH_ASSIGN_OR_RETURN(const auto origins, EndorsementOrigins(*presented.kind, presented.files));
-  std::string list;
-  for (const auto& origin : origins) {
-    app.Remark(FactLines({{origin.role, origin.url}}, 10 * kScreenColumns));
-    list += (list.empty() ? "" : ", ") + origin.role;
+// Where the files are that belong to the machine, for somebody who gets them elsewhere.
+Status ShowAddresses(const App& app, const PresentedEvidence& presented) {
+  AH_ASSIGN_OR_RETURN(const auto choices, EndorsementChoices(*presented.kind, presented.files));
+  Json json = Json::array();
+  std::string text;
+  for (const EndorsementOrigins& origins : choices) {
+    if (!text.empty()) text += "or, if that is not there:\n";
+    for (const EndorsementOrigin& origin : origins) {
+      json.push_back({{"role", origin.role}, {"url", origin.url}, {"header", origin.header}});
+      text += FactLines({{origin.role, origin.Text()}}, 10 * kScreenColumns);
+    }
   }
-  return Unsupported("this version downloads nothing itself: get " + list +
-                     " from the addresses above on any machine, call each file by its role, and "
-                     "say --from DIR");
+  if (app.json()) app.PrintJson({{"addresses", json}});
+  app.Print(text);
+  return Ok();
 }
 
 Status RunFetch(const App& app, const FetchOptions& options) {
   AH_ASSIGN_OR_RETURN(const Home home, app.FindHome());
   AH_ASSIGN_OR_RETURN(const PresentedEvidence presented, AskForEvidence(home, options.server));
+  if (options.addresses) return ShowAddresses(app, presented);
   const UnixSeconds now = app.clock().Now();
+  const EndorsementCache cache(home.endorsements_folder());
   Result<Entries> entries = Entries();
   if (options.from.empty()) {
-    entries = SayWhere(app, presented);
+    EndorsementService service = options.service;
+    if (options.insecure_http_service) service.plain = PlainHttp::kAllow;
+    entries = FetchEndorsements(cache, service, now, *presented.kind, presented.files);
   } else {
-    entries = EndorsementCache(home.endorsements_folder())
-                  .TakeFrom(options.from, now, *presented.kind, presented.files);
+    entries = cache.TakeFrom(options.from, now, *presented.kind, presented.files);
   }
   if (!entries.ok()) return entries.error();
   if (app.json()) app.PrintJson({{"endorsements", EntriesJson(*entries, now)}});
   app.Print("Kept, to be verified at every appraisal:\n" + EntriesText(*entries, now));
   return Ok();
+}
+
+void AddFetchOptions(CLI::App* fetch, FetchOptions& options) {
+  fetch
+      ->add_option("--server", options.server,
+                   "Address of the enclave. Default: the one that 'anchorhold attest' accepted "
+                   "last.")
+      ->type_name("HOST:PORT");
+  CLI::Option* const from =
+      fetch
+          ->add_option("--from", options.from,
+                       "Folder with the files, each called by its role (vek.der, crl.der, ...), or "
+                       "a copy of another party's endorsements folder. Nothing is downloaded.")
+          ->type_name("DIR");
+  CLI::Option* const service =
+      fetch
+          ->add_option("--service", options.service.url,
+                       "A mirror to download from, with the vendors' paths below it. Default: "
+                       "AMD's and Intel's own services.")
+          ->type_name("URL")
+          ->excludes(from);
+  fetch
+      ->add_flag("--insecure-http-service", options.insecure_http_service,
+                 "Let --service begin with http://. Whoever is on the way can withhold the files "
+                 "and see which machine you ask about.")
+      ->needs(service);
+  fetch
+      ->add_flag("--addresses", options.addresses,
+                 "Only say where each file is, to get them on another machine for --from.")
+      ->excludes(from)
+      ->excludes(service);
 }
 
 }  // namespace
@@ -98,20 +139,12 @@ void AddEndorsementsCommands(App& app, CLI::App& cli) {
   const auto options = std::make_shared<FetchOptions>();
   CLI::App* const fetch = app.AddCommand(
       *group, "fetch",
-      "Get and keep what belongs to the machine that a server runs on. Nothing is sent to the "
-      "server; what is kept is verified at every appraisal, and good until its own date.",
-      "anchorhold endorsements fetch --server 127.0.0.1:7641 --from usb-stick",
+      "Get and keep what belongs to the machine that a server runs on: by HTTPS from AMD or Intel, "
+      "or from a folder. Nothing is sent to the server; what is kept is verified at every "
+      "appraisal, and good until its own date.",
+      "anchorhold endorsements fetch --server 127.0.0.1:7641",
       [&app, options] { return RunFetch(app, *options); });
-  fetch
-      ->add_option("--server", options->server,
-                   "Address of the enclave. Default: the one that 'anchorhold attest' accepted "
-                   "last.")
-      ->type_name("HOST:PORT");
-  fetch
-      ->add_option("--from", options->from,
-                   "Folder with the files, each called by its role (vek.der, crl.der, ...), or a "
-                   "copy of another party's endorsements folder. Without it: where to get them.")
-      ->type_name("DIR");
+  AddFetchOptions(fetch, *options);
   app.AddHomeOption(fetch);
   app.AddJsonOption(fetch);
   CLI::App* const list =

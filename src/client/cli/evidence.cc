@@ -3,9 +3,9 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/render.h"
+#include "client/core/evidence_kinds.h"
 #include "client/core/files.h"
 #include "client/core/messages.h"
-#include "shared/attest/kinds.h"
 #include "shared/base/limits.h"
 
 namespace anchorhold::client {
@@ -24,11 +24,11 @@ struct EvidenceOptions {
   std::string report_data;
 };
 
-Result<const attest::Kind*> FindKind(const std::string& name) {
+Result<attest::Kind> FindKind(const std::string& name) {
   AH_ASSIGN_OR_RETURN(const attest::Platform platform, attest::ParsePlatform(name));
   std::string names;
-  for (const attest::Kind& kind : attest::Kinds()) {
-    if (kind.platform == platform) return &kind;
+  for (const attest::Kind& kind : AllKinds()) {
+    if (kind.platform == platform) return kind;
     names += (names.empty() ? "" : ", ") + std::string(kind.name());
   }
   return Unsupported("--kind " + name +
@@ -118,10 +118,10 @@ void PrintResult(const App& app, const EvidenceOptions& options,
 }
 
 Status RunVerify(const App& app, const EvidenceOptions& options) {
-  AH_ASSIGN_OR_RETURN(const attest::Kind* const kind, FindKind(options.kind));
+  AH_ASSIGN_OR_RETURN(const attest::Kind kind, FindKind(options.kind));
   const auto now = ParseTime(options.time);
   if (!now.ok()) return now.error().At("--time");
-  AH_ASSIGN_OR_RETURN(const attest::UnverifiedFiles files, ReadFiles(*kind, options.files));
+  AH_ASSIGN_OR_RETURN(const attest::UnverifiedFiles files, ReadFiles(kind, options.files));
   attest::AppraisalInput input{.now = *now, .files = files, .strict = options.strict};
   std::optional<attest::AppraisalPolicy> policy;
   if (!options.policy.empty()) {
@@ -134,15 +134,15 @@ Status RunVerify(const App& app, const EvidenceOptions& options) {
     if (!report_data.ok()) return report_data.error().At("--report-data");
     input.report_data = std::move(report_data).value();
   }
-  AH_ASSIGN_OR_RETURN(const auto result, attest::Appraise(*kind, input));
+  AH_ASSIGN_OR_RETURN(const auto result, attest::Appraise(kind, input));
   PrintResult(app, options, result);
   return Ok();
 }
 
 Status RunShow(const App& app, const EvidenceOptions& options) {
-  AH_ASSIGN_OR_RETURN(const attest::Kind* const kind, FindKind(options.kind));
-  AH_ASSIGN_OR_RETURN(const attest::UnverifiedFiles files, ReadFiles(*kind, options.files));
-  AH_ASSIGN_OR_RETURN(const attest::UnverifiedClaims claims, kind->show(files));
+  AH_ASSIGN_OR_RETURN(const attest::Kind kind, FindKind(options.kind));
+  AH_ASSIGN_OR_RETURN(const attest::UnverifiedFiles files, ReadFiles(kind, options.files));
+  AH_ASSIGN_OR_RETURN(const attest::UnverifiedClaims claims, kind.show(files));
   if (app.json()) {
     app.PrintJson({{"kind", options.kind}, {"UNVERIFIED", ToJson(claims.unverified)}});
     return Ok();
@@ -156,7 +156,7 @@ Status RunShow(const App& app, const EvidenceOptions& options) {
 // Kinds and their roles, for the help.
 std::string RolesHelp() {
   std::string out = "A file and what it is. Repeatable.";
-  for (const attest::Kind& kind : attest::Kinds()) {
+  for (const attest::Kind& kind : AllKinds()) {
     out += " " + std::string(kind.name()) + ":";
     const char* separator = " ";
     for (const attest::Role& role : kind.roles) {
@@ -169,7 +169,10 @@ std::string RolesHelp() {
 }
 
 void AddFileOptions(App& app, CLI::App* command, EvidenceOptions& options) {
-  command->add_option("--kind", options.kind, "What made the evidence: sev-snp.")
+  command
+      ->add_option(
+          "--kind", options.kind,
+          "What made the evidence: sev-snp, tdx, sgx-dcap, nitro, tpm2, azure-vtpm or nvidia-gpu.")
       ->type_name("KIND")
       ->required();
   command->add_option("--file", options.files, RolesHelp())

@@ -18,16 +18,45 @@ constexpr std::size_t kCertificatesMax = 16;
 constexpr const char* kExtensions[] = {"", ".der", ".pem", ".crl", ".json", ".bin", ".crt", ".cer"};
 
 // Intel's TCB info and QE identity: {"tcbInfo": {..., "nextUpdate": "..."}, "signature": "..."}.
-Result<UnixSeconds> CollateralGoodUntil(ByteSpan file) {
+Result<UnixSeconds> CollateralGoodUntil(ByteSpan file, std::string_view name) {
   AH_ASSIGN_OR_RETURN(const wire::JsonValue json,
                       wire::ParseJson(file, limits::kEvidenceFileBytesMax));
-  for (const char* name : {"tcbInfo", "enclaveIdentity"}) {
-    const wire::JsonValue* const body = json.Find(name);
-    if (body == nullptr) continue;
-    AH_ASSIGN_OR_RETURN(const std::string_view next, body->String("nextUpdate"));
-    return ParseTime(next);
+  const wire::JsonValue* const body = json.Find(name);
+  if (body == nullptr) return InvalidInput("no " + std::string(name));
+  AH_ASSIGN_OR_RETURN(const std::string_view next, body->String("nextUpdate"));
+  return ParseTime(next);
+}
+
+Result<UnixSeconds> ListGoodUntil(ByteSpan file) {
+  AH_ASSIGN_OR_RETURN(const auto lists, crypto::ReadRevocationLists(file, 1));
+  if (lists.empty()) return InvalidInput("no revocation list");
+  const auto next = lists.front().unverified_next_update();
+  if (!next.has_value()) return InvalidInput("a revocation list that does not say until when");
+  return *next;
+}
+
+Result<UnixSeconds> CertificatesGoodUntil(ByteSpan file) {
+  AH_ASSIGN_OR_RETURN(const auto certificates, crypto::ReadCertificates(file, kCertificatesMax));
+  if (certificates.empty()) return InvalidInput("no certificate");
+  UnixSeconds until = certificates.front().unverified().not_after;
+  for (const auto& certificate : certificates) {
+    until = std::min(until, certificate.unverified().not_after);
   }
-  return InvalidInput("neither tcbInfo nor enclaveIdentity");
+  return until;
+}
+
+Result<UnixSeconds> UnverifiedGoodUntilAs(EndorsementForm form, ByteSpan file) {
+  switch (form) {
+    case EndorsementForm::kCertificates:
+      return CertificatesGoodUntil(file);
+    case EndorsementForm::kRevocationList:
+      return ListGoodUntil(file);
+    case EndorsementForm::kTcbInfo:
+      return CollateralGoodUntil(file, "tcbInfo");
+    case EndorsementForm::kQeIdentity:
+      return CollateralGoodUntil(file, "enclaveIdentity");
+  }
+  return InternalError("a form that nobody knows");
 }
 
 std::vector<std::string> FoldersIn(const std::string& path) {
@@ -63,19 +92,14 @@ Result<std::optional<Bytes>> ReadRole(const std::string& folder, std::string_vie
 Result<UnixSeconds> UnverifiedGoodUntil(ByteSpan file) {
   const std::string_view text = AsText(file);
   const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && text[first] == '{') return CollateralGoodUntil(file);
+  if (first != std::string_view::npos && text[first] == '{') {
+    auto tcb_info = CollateralGoodUntil(file, "tcbInfo");
+    return tcb_info.ok() ? tcb_info : CollateralGoodUntil(file, "enclaveIdentity");
+  }
   if (const auto lists = crypto::ReadRevocationLists(file, 1); lists.ok() && lists->size() == 1) {
-    const auto next = lists->front().unverified_next_update();
-    if (!next.has_value()) return InvalidInput("a revocation list that does not say until when");
-    return *next;
+    return ListGoodUntil(file);
   }
-  AH_ASSIGN_OR_RETURN(const auto certificates, crypto::ReadCertificates(file, kCertificatesMax));
-  if (certificates.empty()) return InvalidInput("no certificate");
-  UnixSeconds until = certificates.front().unverified().not_after;
-  for (const auto& certificate : certificates) {
-    until = std::min(until, certificate.unverified().not_after);
-  }
-  return until;
+  return CertificatesGoodUntil(file);
 }
 
 Result<std::vector<attest::CarriedFile>> EndorsementCache::Find(
@@ -123,7 +147,7 @@ Result<std::vector<EndorsementCache::Entry>> EndorsementCache::TakeFrom(
     const attest::UnverifiedFiles& evidence) const {
   AH_ASSIGN_OR_RETURN(const std::string set, EndorsementSet(kind, evidence));
   const std::string place = std::string(kind.name()) + "/" + set;
-  std::vector<std::pair<Entry, Bytes>> taken;
+  std::vector<GivenFile> files;
   for (const attest::Role& role : kind.roles) {
     if (role.part != attest::RolePart::kEndorsement) continue;
     AH_ASSIGN_OR_RETURN(auto bytes, ReadRole(JoinPath(from, place), role.name));
@@ -131,28 +155,36 @@ Result<std::vector<EndorsementCache::Entry>> EndorsementCache::TakeFrom(
       AH_ASSIGN_OR_RETURN(bytes, ReadRole(from, role.name));
     }
     if (!bytes.has_value()) continue;
-    Entry entry{std::string(kind.name()), set, std::string(role.name),
-                JoinPath(JoinPath(folder_, place), role.name), std::nullopt};
-    const auto good_until = UnverifiedGoodUntil(*bytes);
-    if (!good_until.ok()) return good_until.error().At(from + ": " + entry.role);
-    if (*good_until < now) {
-      return InvalidInput(entry.role + " was good until " + FormatTime(*good_until) +
-                          "; get a newer one")
-          .At(from);
-    }
-    entry.good_until = *good_until;
-    taken.emplace_back(std::move(entry), *std::move(bytes));
+    files.push_back(
+        {std::string(role.name), from + ": " + std::string(role.name), *std::move(bytes)});
   }
-  if (taken.empty()) {
+  if (files.empty()) {
     return NotFound("no file is called by a role of " + std::string(kind.name()) +
                     ", here or under " + place)
         .At(from);
   }
+  return Keep(files, now, kind, evidence);
+}
+
+Result<std::vector<EndorsementCache::Entry>> EndorsementCache::Keep(
+    const std::vector<GivenFile>& files, UnixSeconds now, const attest::Kind& kind,
+    const attest::UnverifiedFiles& evidence) const {
+  AH_ASSIGN_OR_RETURN(const std::string set, EndorsementSet(kind, evidence));
+  const std::string folder = JoinPath(folder_, std::string(kind.name()) + "/" + set);
   std::vector<Entry> out;
-  for (auto& [entry, bytes] : taken) {
-    AH_RETURN_IF_ERROR(MakeFolder(FolderOf(entry.path), 0700));
-    AH_RETURN_IF_ERROR(WriteWholeFile(entry.path, bytes, IfExists::kReplace));
-    out.push_back(std::move(entry));
+  for (const GivenFile& file : files) {
+    const auto good_until = UnverifiedGoodUntilAs(FormOfRole(file.role), file.bytes);
+    if (!good_until.ok()) return good_until.error().At(file.where);
+    if (*good_until < now) {
+      return InvalidInput("was good until " + FormatTime(*good_until) + "; get a newer one")
+          .At(file.where);
+    }
+    out.push_back(
+        {std::string(kind.name()), set, file.role, JoinPath(folder, file.role), *good_until});
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    AH_RETURN_IF_ERROR(MakeFolder(folder, 0700));
+    AH_RETURN_IF_ERROR(WriteWholeFile(out[i].path, files[i].bytes, IfExists::kReplace));
   }
   return out;
 }

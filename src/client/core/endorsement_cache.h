@@ -36,10 +36,20 @@ class EndorsementCache final : public attest::EndorsementSource {
   // All that is kept, in the order of kind, set, role.
   Result<std::vector<Entry>> List() const;
 
+  struct GivenFile {
+    std::string role;
+    std::string where;  // it came from, for errors
+    Bytes bytes;
+  };
+  // Keeps files of this evidence's set. Nothing is kept unless all of them can be read as what
+  // their roles say (kInvalidInput) and are good at `now`.
+  Result<std::vector<Entry>> Keep(const std::vector<GivenFile>& files, UnixSeconds now,
+                                  const attest::Kind& kind,
+                                  const attest::UnverifiedFiles& evidence) const;
+
   // Takes the files of this evidence's set from `from`, where each is called by its role, with or
   // without an extension, or lies under KIND/SET as it does in a cache. Files that are of other
-  // roles are left alone. kNotFound if there is none; nothing is kept unless all of them can be
-  // read and are good at `now`.
+  // roles are left alone. kNotFound if there is none; otherwise as Keep.
   Result<std::vector<Entry>> TakeFrom(const std::string& from, UnixSeconds now,
                                       const attest::Kind& kind,
                                       const attest::UnverifiedFiles& evidence) const;

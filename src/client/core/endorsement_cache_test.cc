@@ -192,7 +192,7 @@ TEST(Origins, NameIntelsServiceForRealQuotes) {
       if (!set.ok()) continue;  // some have no certificate, or a broken one
       ++found;
       EXPECT_EQ(set->find_first_not_of("0123456789abcdef-platformprocessor"), std::string::npos);
-      EXPECT_EQ(EndorsementOrigins(kind, evidence).value().size(), 6u);
+      EXPECT_EQ(EndorsementChoices(kind, evidence).value().at(0).size(), 6u);
     }
   }
   EXPECT_GT(found, 10);
@@ -204,11 +204,13 @@ TEST(Origins, NameAmdsServiceForEachProduct) {
     const SnpPlatform platform(product);
     const auto evidence =
         attest::testing::AddAll(attest::kSnpKind, {{"report", platform.SignedReport()}});
-    const auto origins = EndorsementOrigins(attest::kSnpKind, evidence);
-    ASSERT_TRUE(origins.ok()) << origins.error().message();
-    ASSERT_EQ(origins->size(), 4u);
+    const auto choices = EndorsementChoices(attest::kSnpKind, evidence);
+    ASSERT_TRUE(choices.ok()) << choices.error().message();
+    ASSERT_EQ(choices->size(), 1u);
+    const EndorsementOrigins& origins = choices->front();
+    ASSERT_EQ(origins.size(), 4u);
     const bool turin = product == attest::SnpProduct::kTurin;
-    EXPECT_EQ(origins->at(0).url,
+    EXPECT_EQ(origins.at(0).url,
               "https://kdsintf.amd.com/vcek/v1/" + std::string(attest::SnpProductName(product)) +
                   "/" + ToHex(Bytes(turin ? 8 : 64, std::byte{0xc4})) +
                   "?blSPL=4&teeSPL=3&snpSPL=24&ucodeSPL=219" + (turin ? "&fmcSPL=5" : ""));

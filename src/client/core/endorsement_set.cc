@@ -24,19 +24,15 @@ std::string SnpSet(const attest::SnpReportFields& report) {
 }
 
 // AMD's Key Distribution Service (AMD publication 57230).
-std::vector<EndorsementOrigin> SnpOrigins(const attest::SnpReportFields& report) {
-  // Reports of version 2 do not name their CPU.
-  const auto product = report.Product();
-  const std::string name =
-      product.has_value() ? std::string(attest::SnpProductName(*product)) : "Milan (or Genoa)";
+EndorsementOrigins SnpOrigins(const attest::SnpReportFields& report, attest::SnpProduct product) {
+  const std::string name(attest::SnpProductName(product));
   const bool vlek = report.SigningKey() == attest::SnpSigningKey::kVlek;
   const std::string base =
       std::string("https://kdsintf.amd.com/") + (vlek ? "vlek" : "vcek") + "/v1/" + name;
-  std::vector<EndorsementOrigin> out;
+  EndorsementOrigins out;
   if (!vlek) {
     const bool turin = product == attest::SnpProduct::kTurin;
-    const attest::SnpTcb tcb =
-        ParseSnpTcb(report.reported_tcb, product.value_or(attest::SnpProduct::kMilan));
+    const attest::SnpTcb tcb = ParseSnpTcb(report.reported_tcb, product);
     std::string query =
         "?blSPL=" + std::to_string(tcb.boot_loader) + "&teeSPL=" + std::to_string(tcb.tee) +
         "&snpSPL=" + std::to_string(tcb.snp) + "&ucodeSPL=" + std::to_string(tcb.microcode);
@@ -44,10 +40,17 @@ std::vector<EndorsementOrigin> SnpOrigins(const attest::SnpReportFields& report)
     const ByteSpan chip(report.chip_id);
     out.push_back({"vek", base + "/" + ToHex(turin ? chip.first(8) : chip) + query});
   }
-  out.push_back({"intermediate", base + "/cert_chain (the first certificate)"});
-  out.push_back({"ark", base + "/cert_chain (the second certificate)"});
+  out.push_back({"intermediate", base + "/cert_chain", AnswerPart::kFirstCertificate});
+  out.push_back({"ark", base + "/cert_chain", AnswerPart::kSecondCertificate});
   out.push_back({"crl", base + "/crl"});
   return out;
+}
+
+std::vector<EndorsementOrigins> SnpChoices(const attest::SnpReportFields& report) {
+  if (const auto product = report.Product()) return {SnpOrigins(report, *product)};
+  // Reports of version 2 do not name their CPU, and are older than Turin.
+  return {SnpOrigins(report, attest::SnpProduct::kMilan),
+          SnpOrigins(report, attest::SnpProduct::kGenoa)};
 }
 
 struct IntelMachine {
@@ -68,18 +71,19 @@ Result<IntelMachine> ReadIntelMachine(const attest::UnverifiedFiles& evidence) {
 }
 
 // Intel's Provisioning Certification Service, version 4.
-std::vector<EndorsementOrigin> IntelOrigins(const attest::Kind& kind, const IntelMachine& machine) {
+EndorsementOrigins IntelOrigins(const attest::Kind& kind, const IntelMachine& machine) {
   const std::string base = "https://api.trustedservices.intel.com/";
   const std::string own =
       base + (kind.platform == Platform::kTdx ? "tdx" : "sgx") + "/certification/v4/";
   const std::string tcb = own + "tcb?fmspc=" + machine.fmspc;
   const std::string qe = own + "qe/identity";
-  return {{"tcb_info", tcb},
-          {"tcb_info_issuer_chain", tcb + " (its header TCB-Info-Issuer-Chain)"},
-          {"qe_identity", qe},
-          {"qe_identity_issuer_chain", qe + " (its header SGX-Enclave-Identity-Issuer-Chain)"},
-          {"pck_crl", base + "sgx/certification/v4/pckcrl?ca=" + machine.ca + "&encoding=der"},
-          {"root_ca_crl", "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der"}};
+  return {
+      {"tcb_info", tcb},
+      {"tcb_info_issuer_chain", tcb, AnswerPart::kHeader, "TCB-Info-Issuer-Chain"},
+      {"qe_identity", qe},
+      {"qe_identity_issuer_chain", qe, AnswerPart::kHeader, "SGX-Enclave-Identity-Issuer-Chain"},
+      {"pck_crl", base + "sgx/certification/v4/pckcrl?ca=" + machine.ca + "&encoding=der"},
+      {"root_ca_crl", "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der"}};
 }
 
 Result<std::string> TpmSet(const attest::UnverifiedFiles& evidence) {
@@ -113,23 +117,42 @@ Result<std::string> EndorsementSet(const attest::Kind& kind,
   }
 }
 
-Result<std::vector<EndorsementOrigin>> EndorsementOrigins(const attest::Kind& kind,
-                                                          const attest::UnverifiedFiles& evidence) {
+EndorsementForm FormOfRole(std::string_view role) {
+  if (role == "tcb_info") return EndorsementForm::kTcbInfo;
+  if (role == "qe_identity") return EndorsementForm::kQeIdentity;
+  return role.ends_with("crl") ? EndorsementForm::kRevocationList : EndorsementForm::kCertificates;
+}
+
+std::string EndorsementOrigin::Text() const {
+  if (url.empty()) return "(no service is known)";
+  switch (part) {
+    case AnswerPart::kBody:
+      return url;
+    case AnswerPart::kFirstCertificate:
+      return url + " (the first certificate)";
+    case AnswerPart::kSecondCertificate:
+      return url + " (the second certificate)";
+    case AnswerPart::kHeader:
+      return url + " (its header " + header + ", percent-decoded)";
+  }
+  return url;
+}
+
+Result<std::vector<EndorsementOrigins>> EndorsementChoices(
+    const attest::Kind& kind, const attest::UnverifiedFiles& evidence) {
   switch (kind.platform) {
     case Platform::kSevSnp: {
       AH_ASSIGN_OR_RETURN(const auto report, SnpFields(evidence));
-      return SnpOrigins(report);
+      return SnpChoices(report);
     }
     case Platform::kTdx:
     case Platform::kSgxDcap: {
       AH_ASSIGN_OR_RETURN(const IntelMachine machine, ReadIntelMachine(evidence));
-      return IntelOrigins(kind, machine);
+      return std::vector<EndorsementOrigins>{IntelOrigins(kind, machine)};
     }
-    case Platform::kTpm2: {
-      const std::string who = "(whoever certified the TPM's attestation key, if anybody did)";
-      return std::vector<EndorsementOrigin>{
-          {"ak_cert", who}, {"ak_cert_intermediate", who}, {"ak_cert_root", who}};
-    }
+    case Platform::kTpm2:  // whoever certified the TPM's attestation key, if anybody did
+      return std::vector<EndorsementOrigins>{
+          {{"ak_cert", ""}, {"ak_cert_intermediate", ""}, {"ak_cert_root", ""}}};
     default:
       return NoEndorsements(kind);
   }

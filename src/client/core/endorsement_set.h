@@ -17,12 +17,28 @@ namespace anchorhold::client {
 Result<std::string> EndorsementSet(const attest::Kind& kind,
                                    const attest::UnverifiedFiles& evidence);
 
+// What a file of a role is.
+enum class EndorsementForm { kCertificates, kRevocationList, kTcbInfo, kQeIdentity };
+EndorsementForm FormOfRole(std::string_view role);
+
+// Which part of a service's answer a file is.
+enum class AnswerPart { kBody, kFirstCertificate, kSecondCertificate, kHeader };
+
 // Where a vendor hands a file out.
 struct EndorsementOrigin {
   std::string role;
-  std::string url;
+  std::string url;  // empty: no service is known
+  AnswerPart part = AnswerPart::kBody;
+  std::string header = {};  // of kHeader: its value is the file, percent-encoded
+
+  // For people: the address, and which part of the answer.
+  std::string Text() const;
 };
-Result<std::vector<EndorsementOrigin>> EndorsementOrigins(const attest::Kind& kind,
-                                                          const attest::UnverifiedFiles& evidence);
+using EndorsementOrigins = std::vector<EndorsementOrigin>;
+
+// One list of origins, or, if the evidence does not say which product its machine is, one for each
+// that it can be; the machine's own file is the first, if a service has it.
+Result<std::vector<EndorsementOrigins>> EndorsementChoices(const attest::Kind& kind,
+                                                           const attest::UnverifiedFiles& evidence);
 
 }  // namespace anchorhold::client

@@ -87,6 +87,9 @@ Result<AppraisalPolicy> ReadPolicy(ByteSpan toml) {
   if (table.Has("azure-vtpm") || is_listed(Platform::kAzureVtpm)) {
     AH_ASSIGN_OR_RETURN(policy.azure_vtpm, ReadAzureVtpmPolicy(table));
   }
+  if (table.Has("nvidia-gpu") || is_listed(Platform::kNvidiaGpu)) {
+    AH_ASSIGN_OR_RETURN(policy.nvidia_gpu, ReadNvidiaGpuPolicy(table));
+  }
   AH_RETURN_IF_ERROR(table.ExpectNoOthers());
   return policy;
 }
@@ -117,6 +120,7 @@ std::string FormatPolicy(const AppraisalPolicy& policy) {
   if (policy.nitro.has_value()) out += FormatNitroPolicy(*policy.nitro);
   if (policy.tpm2.has_value()) out += FormatTpm2Policy(*policy.tpm2);
   if (policy.azure_vtpm.has_value()) out += FormatAzureVtpmPolicy(*policy.azure_vtpm);
+  if (policy.nvidia_gpu.has_value()) out += FormatNvidiaGpuPolicy(*policy.nvidia_gpu);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "shared/attest/azure_vtpm_policy.h"
 #include "shared/attest/endorsements.h"
 #include "shared/attest/nitro_policy.h"
+#include "shared/attest/nvidia_gpu_policy.h"
 #include "shared/attest/result.h"
 #include "shared/attest/sgx_policy.h"
 #include "shared/attest/snp_policy.h"
@@ -32,6 +33,7 @@ struct AppraisalPolicy {
   std::optional<NitroPolicy> nitro = std::nullopt;
   std::optional<Tpm2Policy> tpm2 = std::nullopt;
   std::optional<AzureVtpmPolicy> azure_vtpm = std::nullopt;
+  std::optional<NvidiaGpuPolicy> nvidia_gpu = std::nullopt;
 };
 Result<AppraisalPolicy> ParsePolicy(ByteSpan toml);
 std::string FormatPolicy(const AppraisalPolicy& policy);
