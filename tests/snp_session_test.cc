@@ -171,7 +171,7 @@ TEST_F(SnpSession, WhatIsOverOrRevokedIsRefusedAndSaysHowToGoOn) {
   old.crl_spec.next_update = UnixSeconds(SystemClock().Now().value() - 1);
   const Outcome stale = Fetch(old.Files());
   EXPECT_NE(stale.status, 0);
-  EXPECT_NE(stale.err.find("crl was good until"), std::string::npos) << stale.err;
+  EXPECT_NE(stale.err.find("crl: was good until"), std::string::npos) << stale.err;
   // One that is over by the time of the appraisal.
   old.crl_spec.next_update = UnixSeconds(SystemClock().Now().value() + 2);
   ASSERT_EQ(Fetch(old.Files()).status, 0);
