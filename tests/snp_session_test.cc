@@ -173,9 +173,9 @@ TEST_F(SnpSession, WhatIsOverOrRevokedIsRefusedAndSaysHowToGoOn) {
   EXPECT_NE(stale.status, 0);
   EXPECT_NE(stale.err.find("crl: was good until"), std::string::npos) << stale.err;
   // One that is over by the time of the appraisal.
-  old.crl_spec.next_update = UnixSeconds(SystemClock().Now().value() + 2);
+  old.crl_spec.next_update = UnixSeconds(SystemClock().Now().value() + 10);
   ASSERT_EQ(Fetch(old.Files()).status, 0);
-  std::this_thread::sleep_for(std::chrono::seconds(4));
+  std::this_thread::sleep_for(std::chrono::seconds(12));
   const Outcome over = Attest();
   EXPECT_EQ(over.status, 3);
   EXPECT_NE(over.err.find("endorsements_current"), std::string::npos) << over.err;
