@@ -76,11 +76,11 @@ auto Fields(Holds<simd::SoftmaxShape> auto& record) {
 
 auto Fields(Holds<engine::Step> auto& record) {
   auto& [kind, index, in, out, has_bias, has_second, has_affine, clip, low, high, gemm, batch,
-         fold_rows, convolution, adjoint, packed, divisor, normalise, softmax, outer, n, inner,
-         axes, sizes, strides] = record;
+         fold_rows, convolution, map, packed, divisor, normalise, softmax, outer, n, inner, axes,
+         sizes, strides] = record;
   return std::tie(kind, index, in, out, has_bias, has_second, has_affine, clip, low, high, gemm,
-                  batch, fold_rows, convolution, adjoint, packed, divisor, normalise, softmax,
-                  outer, n, inner, axes, sizes, strides);
+                  batch, fold_rows, convolution, map, packed, divisor, normalise, softmax, outer, n,
+                  inner, axes, sizes, strides);
 }
 
 auto Fields(Holds<engine::Points> auto& record) {

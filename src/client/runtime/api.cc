@@ -32,7 +32,8 @@ bool MakeGrid(double clip_norm, double noise_multiplier, dp::GridNumbers& grid) 
   if (!dp::NormIsWithinLimits(clip_norm) || !dp::NoiseIsWithinLimits(noise_multiplier)) {
     return false;
   }
-  grid = dp::GridNumbersOf(noise_multiplier, clip_norm, TheImage().parameter_count);
+  grid = dp::GridNumbersAt(dp::kNoiseScaleLog2, noise_multiplier, clip_norm,
+                           TheImage().parameter_count);
   return grid.usable();
 }
 

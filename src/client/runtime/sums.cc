@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "client/runtime/workspace.h"
+#include "trusted/engine/pieces.h"
 
 namespace anchorhold::runtime {
 
@@ -10,6 +11,7 @@ StepSum::StepSum(Workspace& workspace, const Request& request)
   task_.sums = Entries(TheImage().sums);
   task_.kernels = workspace.kernels;
   task_.group = TheImage().group;
+  task_.block = engine::BlockSize(TheImage().parameter_count, 1);
   task_.clipping = request.clipping;
   task_.target = request.target;
 }
@@ -29,7 +31,7 @@ void StepSum::Add(std::size_t first) {
   const bool on_grid = task_.target.grid != nullptr;
   const bool flushes = on_grid && fill_.Take(examples, task_.target.capacity);
   std::fill_n(workspace_.contributions, examples, 0.0);
-  engine::ForItems(task_.sums, task_.threads, [&](const engine::SumItem& item, double) {
+  engine::ForItems(task_.sums, task_.block, [&](const engine::SumItem& item, double) {
     const bool accumulate = engine::PrepareItem(task_, item, fresh_, flushes, true);
     engine::AddGroup(task_, item, group, 0, examples, 1, accumulate, workspace_.contributions,
                      group.frame.scratch);
@@ -41,7 +43,7 @@ void StepSum::Add(std::size_t first) {
 }
 
 void StepSum::Finish() {
-  engine::ForItems(task_.sums, task_.threads, [&](const engine::SumItem& item, double) {
+  engine::ForItems(task_.sums, task_.block, [&](const engine::SumItem& item, double) {
     if (fresh_) engine::PrepareItem(task_, item, true, false, false);
     engine::FinishItem(task_, item, fresh_);
   });

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "trusted/kernels/convert.h"
 #include "trusted/kernels/float_mode.h"
 
 extern "C" {
@@ -48,7 +47,7 @@ Places PlacesOf(const Image& image) {
   places.squares = take(factors * sizeof(double));
   places.scales = take(factors * sizeof(float));
   places.contributions = take(image.group * sizeof(double));
-  places.rows = take(engine::JoinedRows(Entries(image.sums)) * sizeof(std::int32_t));
+  places.rows = take(engine::RowsRead(Entries(image.sums)) * image.group * sizeof(std::int32_t));
   places.grid = take(on_grid ? image.parameter_count * sizeof(std::int32_t) : 0);
   places.scratch = at;
   return places;
@@ -69,11 +68,7 @@ std::size_t ScratchFloats(const Image& image, const engine::Kernels& kernels) {
   const engine::StepTables tables = TablesOf(image);
   std::size_t most = engine::SumScratch(Entries(image.sums), kernels, image.group);
   for (const auto& steps : {image.prologue, image.forward, image.backward}) {
-    for (const engine::Step& step : Entries(steps)) {
-      for (std::size_t examples = 1; examples <= image.group; ++examples) {
-        most = std::max(most, engine::ScratchOf(step, tables, kernels, examples));
-      }
-    }
+    most = std::max(most, engine::ScratchOfAll(Entries(steps), tables, kernels, image.group));
   }
   return most;
 }
@@ -91,14 +86,8 @@ std::byte* ReadOnly(const T* data) {
 void LoadInputs(const Image& image, const engine::Frame& frame, const float* row) {
   for (std::size_t e = 0; e < frame.examples; ++e) {
     for (const InputPlan& input : Entries(image.inputs)) {
-      const std::size_t size = input.operand.size;
-      if (input.used != 0 && input.real != 0) {
-        std::memcpy(engine::At(input.operand, frame, e), row, size * sizeof(float));
-      } else if (input.used != 0) {
-        auto* to = reinterpret_cast<std::int64_t*>(engine::At(input.operand, frame, e));
-        for (std::size_t i = 0; i < size; ++i) to[i] = kernels::ToInteger(row[i]);
-      }
-      row += size;
+      if (input.used != 0) engine::LoadInput(input.operand, input.real != 0, row, frame, e);
+      row += input.operand.size;
     }
   }
 }

@@ -3,6 +3,7 @@
 #include "shared/base/check.h"
 #include "trusted/dp/discrete_gaussian.h"
 #include "trusted/dp/event.h"
+#include "trusted/simd/sums.h"
 
 namespace anchorhold::dp {
 namespace {
@@ -10,10 +11,26 @@ namespace {
 // Fewer contributions than this keep the sum within 64 bits (header comment).
 constexpr std::uint64_t kContributionsMax = std::uint64_t{1} << 32;
 
+template <typename Whole>
+void FromGrid(const Whole* sum, std::span<const std::int64_t> noise, double unit,
+              std::span<float> out) {
+  if (const simd::SumKernels* kernels = simd::SumKernelsFor(simd::BestTarget())) {
+    if constexpr (sizeof(Whole) == sizeof(std::int64_t)) {
+      kernels->from_grid(out.size(), sum, noise.data(), unit, out.data());
+    } else {
+      kernels->from_short_grid(out.size(), sum, noise.data(), unit, out.data());
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = static_cast<float>(static_cast<double>(sum[i] + noise[i]) * unit);
+  }
+}
+
 }  // namespace
 
 Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_norm,
-                                  std::size_t parameters) {
+                                  std::size_t parameters, std::size_t contributions) {
   const double sigma = noise.value();
   const double norm = max_grad_norm.value();
   if (!NoiseIsWithinLimits(sigma)) {
@@ -29,7 +46,7 @@ Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_no
 
   ClipGrid grid;
   grid.parameters_ = parameters;
-  grid.numbers_ = GridNumbersOf(sigma, norm, parameters);
+  grid.numbers_ = GridNumbersOf(sigma, norm, parameters, contributions);
   if (!grid.numbers_.usable()) {
     return Unsupported("a model of " + std::to_string(parameters) +
                        " parameters is too large for noise multiplier " + NumberText(sigma) +
@@ -50,11 +67,12 @@ void GridSum::TakeNoised(std::size_t begin, crypto::RandomSource& noise, double 
                          std::span<std::int64_t> scratch, std::span<float> gradient) const {
   AH_CHECK(expected_batch_size > 0 && scratch.size() == gradient.size());
   AH_CHECK(begin + gradient.size() <= sums_.size());
-  SampleDiscreteGaussian(kNoiseScaleLog2, noise, scratch);
+  SampleDiscreteGaussian(grid_.noise_scale_log2(), noise, scratch);
   const double unit = grid_.granularity() / expected_batch_size;
-  for (std::size_t i = 0; i < gradient.size(); ++i) {
-    const std::int64_t sum = uses_totals_ ? totals_[begin + i] : sums_[begin + i];
-    gradient[i] = static_cast<float>(static_cast<double>(sum + scratch[i]) * unit);
+  if (uses_totals_) {
+    FromGrid(totals_.data() + begin, scratch, unit, gradient);
+  } else {
+    FromGrid(sums_.data() + begin, scratch, unit, gradient);
   }
 }
 

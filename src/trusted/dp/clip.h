@@ -1,6 +1,7 @@
 // Clipping on a grid: from per-example gradients to the noised sum of event.h's mechanism.
 //
-// A step, for P parameters, noise multiplier sigma, clipping norm C and S = kNoiseScale:
+// A step, for P parameters, noise multiplier sigma, clipping norm C and S = 2^24, or less where
+// many contributions are to fit 32 bits (grid_numbers.h):
 //
 //   grid           g = sigma C / S. In units of g, the clipping norm is S / sigma and the noise has
 //                  standard deviation S, whatever sigma and C are.
@@ -11,8 +12,7 @@
 //                  and none makes s x longer. A gradient that is not finite counts as zero.
 //   bound          |v|^2 <= (S / sigma)^2 for every v that is added.
 //   sum            of the v, in whole numbers: exact, and the same in any order and on any number
-//   of
-//                  threads. |v_i| <= S / sigma <= 2^30, fewer than 2^32 contributions and noise
+//                  of threads. |v_i| <= S / sigma <= 2^30, fewer than 2^32 contributions and noise
 //                  below 2^45 (discrete_gaussian.h) stay below 2^63.
 //   noise          one draw of N_Z(0, S^2) a coordinate, once per step.
 //   release        g (sum + noise) / (q n), n the public number of rows; never the realised batch.
@@ -51,14 +51,16 @@ class ClipGrid {
  public:
   // kInvalidInput for a noise multiplier or norm outside of mechanism.h's limits; kUnsupported if
   // rounding so many parameters would take more than half of the clipping norm (R < S / 2 sigma).
+  // `contributions`: how many a step adds, which is public; the grid is chosen by it.
   static Result<ClipGrid> Create(NoiseMultiplier noise, MaxGradNorm max_grad_norm,
-                                 std::size_t parameters);
+                                 std::size_t parameters, std::size_t contributions = 1);
 
   std::size_t parameters() const { return parameters_; }
-  double granularity() const { return numbers_.granularity; }  // g
-  double limit() const { return numbers_.limit; }              // S / sigma, the norm in grid units
-  double radius() const { return numbers_.radius; }            // R, in grid units, rounded down
-  double aim() const { return numbers_.aim; }                  // what factors aim at, below R
+  int noise_scale_log2() const { return numbers_.scale_log2; }  // log2 S
+  double granularity() const { return numbers_.granularity; }   // g
+  double limit() const { return numbers_.limit; }               // S / sigma, the norm in grid units
+  double radius() const { return numbers_.radius; }             // R, in grid units, rounded down
+  double aim() const { return numbers_.aim; }                   // what factors aim at, below R
   // The largest |v|^2 that may be added: (S / sigma)^2, rounded down.
   double squares_max() const { return numbers_.squares_max; }
   // How many contributions 32 bits hold.

@@ -66,7 +66,7 @@ void ClippedSum::TakeNoised(crypto::RandomSource& noise, double expected_batch_s
                             std::span<float> gradient) {
   AH_CHECK(expected_batch_size > 0);
   AH_CHECK(gradient.size() == sum_.size());
-  SampleDiscreteGaussian(kNoiseScaleLog2, noise, scratch_);
+  SampleDiscreteGaussian(grid_.noise_scale_log2(), noise, scratch_);
   const double unit = grid_.granularity() / expected_batch_size;
   for (std::size_t i = 0; i < sum_.size(); ++i) {
     gradient[i] = static_cast<float>(static_cast<double>(sum_[i] + scratch_[i]) * unit);

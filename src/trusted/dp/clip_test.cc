@@ -180,6 +180,32 @@ TEST(ClipGrid, RefusesWhatTheGridCannotHold) {
   EXPECT_TRUE(ClipGrid::Create(NoiseMultiplier(1024), MaxGradNorm(1), 16380UL * 16380UL).ok());
 }
 
+TEST(ClipGrid, IsAsFineAsItsContributionsAllow) {
+  const auto grid = [](double noise, std::size_t parameters, std::size_t contributions) {
+    return ClipGrid::Create(NoiseMultiplier(noise), MaxGradNorm(1), parameters, contributions)
+        .value();
+  };
+  EXPECT_EQ(grid(1, 1000, 1).noise_scale_log2(), kNoiseScaleLog2);
+  EXPECT_EQ(grid(1, 1000, 127).noise_scale_log2(), kNoiseScaleLog2);
+  EXPECT_EQ(grid(1, 1000, 128).noise_scale_log2(), kNoiseScaleLog2 - 1);
+  EXPECT_EQ(grid(2, 1000, 128).noise_scale_log2(), kNoiseScaleLog2);
+  EXPECT_EQ(grid(1, 1000, 1000).noise_scale_log2(), kNoiseScaleLog2 - 3);
+  EXPECT_EQ(grid(1, 1000, 1 << 30).noise_scale_log2(), kNoiseScaleLog2Min);
+  // Rounding 2^26 entries moves a vector by 2^12, which is 2^-12 of S / sigma.
+  EXPECT_EQ(grid(1, 67108864, 1 << 30).noise_scale_log2(), kNoiseScaleLog2);
+  EXPECT_EQ(grid(1, 16777000, 1 << 30).noise_scale_log2(), kNoiseScaleLog2 - 1);
+  for (const std::size_t contributions : {1U, 200U, 5000U, 1000000U}) {
+    for (const double noise : {0.1, 1.0, 30.0}) {
+      const ClipGrid chosen = grid(noise, 300000, contributions);
+      const double scale = std::exp2(chosen.noise_scale_log2());
+      EXPECT_EQ(chosen.limit(), scale / noise);
+      EXPECT_EQ(chosen.granularity(), noise / scale);
+      EXPECT_GE(chosen.radius(), chosen.limit() * (1 - 0x1p-9));
+      EXPECT_LE(static_cast<double>(chosen.capacity()) * chosen.limit(), 2147483647);
+    }
+  }
+}
+
 std::vector<Gradient> RandomGradients(std::size_t count, std::size_t size, float scale) {
   std::mt19937 generator(8);
   std::normal_distribution<float> normal(0, scale);

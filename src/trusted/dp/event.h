@@ -18,8 +18,10 @@ namespace anchorhold::dp {
 //               sampling_probability, independently of all others and afresh in every step
 //               (poisson.h).
 //   Query       every unit in the batch contributes one vector of whole numbers v with
-//               |v|_2 <= S / sigma, sigma = noise_multiplier, S = kNoiseScale: its clipped gradient
-//               in units of the grid g = sigma C / S (clip.h). A unit outside contributes nothing.
+//               |v|_2 <= S / sigma, sigma = noise_multiplier: its clipped gradient in units of the
+//               grid g = sigma C / S (clip.h). A unit outside contributes nothing. S is a power of
+//               two from 2^18 to 2^24, chosen from public numbers alone; what follows holds for
+//               each.
 //   Noise       the sum of the contributions plus, once per step and per coordinate, an independent
 //               draw of the discrete Gaussian N_Z(0, S^2) (discrete_gaussian.h). In the units of
 //               the gradient the noise has standard deviation sigma C.

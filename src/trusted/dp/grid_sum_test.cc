@@ -20,8 +20,9 @@ namespace {
 
 using Contribution = std::vector<std::int64_t>;
 
-ClipGrid Grid(double noise, double norm, std::size_t parameters) {
-  return ClipGrid::Create(NoiseMultiplier(noise), MaxGradNorm(norm), parameters).value();
+ClipGrid Grid(double noise, double norm, std::size_t parameters, std::size_t contributions = 1) {
+  return ClipGrid::Create(NoiseMultiplier(noise), MaxGradNorm(norm), parameters, contributions)
+      .value();
 }
 
 // Adds as the engine does: the first addition overwrites, and full 32 bits are moved on.
@@ -151,17 +152,19 @@ TEST(GridSum, AnEmptyStepIsNoiseAloneAndEveryTakingDrawsAnew) {
 // The deviation is sigma C, not more: noise is applied once.
 TEST(GridSum, NoiseIsAppliedOnceWithTheStatedDeviation) {
   constexpr std::size_t kSize = 20000;
-  const ClipGrid grid = Grid(1.5, 2, kSize);
-  GridSum sum(grid);
-  Contribution one(kSize, 0);
-  one[7] = 1 << 20;
-  AddAll(sum, {one});
-  const std::vector<float> out = Taken(sum, 17, 10);
-  const std::vector<float> again = Taken(sum, 17, 10);  // what is held is not changed by taking
-  EXPECT_EQ(out, again);
-  double squares = 0;
-  for (const float x : out) squares += static_cast<double>(x) * x;
-  EXPECT_NEAR(std::sqrt(squares / kSize), 1.5 * 2 / 10, 0.3 * 0.03);
+  for (const std::size_t contributions : {1U, 500U, 100000U}) {
+    const ClipGrid grid = Grid(1.5, 2, kSize, contributions);
+    GridSum sum(grid);
+    Contribution one(kSize, 0);
+    one[7] = 1 << 10;
+    AddAll(sum, {one});
+    const std::vector<float> out = Taken(sum, 17, 10);
+    const std::vector<float> again = Taken(sum, 17, 10);  // what is held is not changed by taking
+    EXPECT_EQ(out, again);
+    double squares = 0;
+    for (const float x : out) squares += static_cast<double>(x) * x;
+    EXPECT_NEAR(std::sqrt(squares / kSize), 1.5 * 2 / 10, 0.3 * 0.03);
+  }
 }
 
 // Ranges with sources of their own give the same numbers on one thread, in any order, and on four.

@@ -22,7 +22,7 @@
 // being invariant under z -> z + m. So integer orders are the same formula with equality. For a
 // fractional order the sum over Z replaces an integral of an analytic function. The power has its
 // branch points where Im <z, v> = pi S^2, so by Poisson summation sum and integral differ by a
-// factor within 1 +- 4 d exp(-pi^2 S s) for d coordinates: with S = 2^24 and s >= 2^-6 (clip.h)
+// factor within 1 +- 4 d exp(-pi^2 S s) for d coordinates: with S >= 2^18 and s >= 2^-6 (clip.h)
 // that is nothing a double could hold, far inside the margin below. Theorem 5 needs a reflection
 // that swaps the two noise distributions; z -> v - z maps Z^d to itself.
 //

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "shared/base/check.h"
 #include "trusted/engine/gradient_sums.h"
 #include "trusted/engine/group_size.h"
 #include "trusted/engine/memory.h"
-#include "trusted/kernels/convert.h"
 #include "trusted/kernels/float_mode.h"
 
 namespace anchorhold::engine {
@@ -59,14 +57,7 @@ Engine::State::State(LoweredProgram lowered, const Kernels& kernels, ThreadPool&
       sums_(program, kernels, pool.threads()) {
   std::size_t scratch = sums_.scratch();
   for (const std::vector<Step>* steps : {&program.prologue, &program.forward, &program.backward}) {
-    for (const Step& step : *steps) {
-      if (step.kind == StepKind::kNaive) continue;
-      // A smaller group may need more than a full one: blocks are then cut otherwise. The last
-      // group of a batch has any size.
-      for (std::size_t examples = 1; examples <= program.group; ++examples) {
-        scratch = std::max(scratch, ScratchOf(step, tables_, kernels_, examples));
-      }
-    }
+    scratch = std::max(scratch, ScratchOfAll(*steps, tables_, kernels_, program.group));
   }
   threads_.resize(pool.threads());
   for (Thread& thread : threads_) {
@@ -100,6 +91,7 @@ void Engine::State::Prologue(std::span<const float> parameters) {
   for (std::size_t i = 0; i < program.first_pack; ++i) {
     RunStep(program.prologue[i], tables_, kernels_, threads_[0].frame);
   }
+  if (program.first_pack == program.prologue.size()) return;
   std::atomic<std::size_t> next = program.first_pack;
   pool_.Run([&](std::size_t k) {
     for (std::size_t i = next++; i < program.prologue.size(); i = next++) {
@@ -114,12 +106,7 @@ void Engine::State::LoadInputs(const Frame& frame, const Batch& batch, std::size
     for (const LoweredProgram::Input& input : program.inputs) {
       const std::size_t size = input.operand.size;
       AH_CHECK(row.size() >= size);
-      if (input.used && input.real) {
-        std::memcpy(At(input.operand, frame, e), row.data(), size * sizeof(float));
-      } else if (input.used) {
-        auto* to = reinterpret_cast<std::int64_t*>(At(input.operand, frame, e));
-        for (std::size_t i = 0; i < size; ++i) to[i] = kernels::ToInteger(row[i]);
-      }
+      if (input.used) LoadInput(input.operand, input.real, row.data(), frame, e);
       row = row.subspan(size);
     }
   }

@@ -4,21 +4,29 @@
 
 #include "shared/base/check.h"
 #include "trusted/engine/engine.h"
+#include "trusted/engine/pieces.h"
 
 namespace anchorhold::engine {
+namespace {
+
+std::size_t ParameterCount(std::span<const GradientSum> sums) {
+  return sums.empty() ? 0 : sums.back().offset + sums.back().numbers;
+}
+
+}  // namespace
 
 GradientSums::GradientSums(const LoweredProgram& program, const Kernels& kernels,
                            std::size_t threads) {
   task_.sums = program.sums;
   task_.kernels = kernels;
   task_.group = program.group;
-  task_.threads = threads;
+  task_.block = BlockSize(ParameterCount(program.sums), threads);
   slots_.resize(threads);
   contributions_.resize(threads);
   for (Slot& slot : slots_) {
     slot.squares.resize(program.sums.size() * program.group);
     slot.scales.resize(program.sums.size() * program.group);
-    slot.rows.resize(JoinedRows(program.sums));
+    slot.rows.resize(RowsRead(program.sums) * program.group);
     slot.group.squares = slot.squares.data();
     slot.group.scales = slot.scales.data();
     slot.group.rows = slot.rows.data();
@@ -28,20 +36,29 @@ GradientSums::GradientSums(const LoweredProgram& program, const Kernels& kernels
   scratch_ = SumScratch(program.sums, kernels, program.group);
 }
 
-// The largest first, each to the thread that has the least to do.
+// A table's to the threads whose blocks they lie in, since most of the work is to pass over it; the
+// others, the largest first, each to the thread that has the least to do.
 void GradientSums::ShareItems(std::size_t threads) {
   struct Costly {
     SumItem item;
     double cost = 0;
   };
   std::vector<Costly> items;
-  ForItems(task_.sums, threads, [&items](const SumItem& item, double cost) {
-    items.push_back({item, cost});
+  items_.resize(threads);
+  std::vector<double> load(threads, 0);
+  ForItems(task_.sums, task_.block, [&](const SumItem& item, double cost) {
+    const GradientSum& sum = task_.sums[item.parameter];
+    if (sum.method != Method::kSparse) {
+      items.push_back({item, cost});
+      return;
+    }
+    const SumStretch stretch = StretchOf(sum, item);
+    const std::size_t owner = (stretch.at + stretch.count / 2) / task_.block;
+    items_[owner].push_back(item);
+    load[owner] += cost;
   });
   std::stable_sort(items.begin(), items.end(),
                    [](const Costly& a, const Costly& b) { return a.cost > b.cost; });
-  items_.resize(threads);
-  std::vector<double> load(threads, 0);
   for (const Costly& costly : items) {
     const auto least = std::min_element(load.begin(), load.end());
     *least += costly.cost;

@@ -26,31 +26,51 @@ float* Scales(const SumTask& task, const SumGroup& group, std::size_t parameter)
   return group.scales + (task.by_layer() ? parameter * task.group : 0);
 }
 
-// Which rows of the table example e reads, with indices from the end made plain; -1 for nowhere.
-// Rows read twice are joined in the place of the first: a row's gradient is one vector.
-void JoinRows(const SumTask& task, const SumGroup& group, const GradientSum& sum, std::size_t e) {
+// Where the group's rows of a table begin: those of example e at e * positions from there.
+std::int32_t* RowsOf(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  return group.rows + RowsRead(task.sums.first(parameter)) * task.group;
+}
+
+// Which rows of the table the group's examples read, with indices from the end made plain; -1 for
+// nowhere.
+void FindRows(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  const GradientSum& sum = task.sums[parameter];
+  std::int32_t* rows = RowsOf(task, group, parameter);
   const std::size_t count = sum.outer.positions;
-  const std::size_t d = sum.outer.d;
-  const auto* indices = reinterpret_cast<const std::int64_t*>(At(sum.other, group.frame, e));
   const auto table = static_cast<std::int64_t>(sum.table_rows);
-  for (std::size_t t = 0; t < count; ++t) {
-    const std::int64_t row = indices[t] < 0 ? indices[t] + table : indices[t];
-    group.rows[t] = static_cast<std::int32_t>(row >= 0 && row < table ? row : -1);
+  for (std::size_t e = 0; e < group.frame.examples; ++e, rows += count) {
+    const auto* indices = reinterpret_cast<const std::int64_t*>(At(sum.other, group.frame, e));
+    for (std::size_t t = 0; t < count; ++t) {
+      const std::int64_t row = indices[t] < 0 ? indices[t] + table : indices[t];
+      rows[t] = static_cast<std::int32_t>(row >= 0 && row < table ? row : -1);
+    }
   }
+}
+
+// Positions that read the same row are joined in the place of the first: a row's gradient is one
+// vector. The others, and those that read no row, are zero and go nowhere.
+void JoinRows(const SumTask& task, const SumGroup& group, const GradientSum& sum,
+              std::int32_t* rows, std::size_t e) {
+  const std::size_t d = sum.outer.d;
   float* joined = Reals(sum.gradient, group.frame, e);
   const float* raw = Reals(sum.raw, group.frame, e);
-  std::memset(joined, 0, count * d * sizeof(float));
-  for (std::size_t t = 0; t < count; ++t) {
-    const std::int32_t row = group.rows[t];
+  for (std::size_t t = 0; t < sum.outer.positions; ++t) {
+    const std::int32_t row = rows[t];
     const auto here = static_cast<std::int32_t>(t);
     std::int32_t first = here;
     for (std::int32_t s = 0; s < here; ++s) {
-      const std::int32_t candidate = group.rows[static_cast<std::size_t>(s)] == row ? s : here;
-      first = std::min(first, candidate);
+      first = std::min(first, rows[static_cast<std::size_t>(s)] == row ? s : here);
+    }
+    float* own = joined + t * d;
+    if (row >= 0 && first == here) {
+      if (joined != raw) std::memcpy(own, raw + t * d, d * sizeof(float));
+      continue;
     }
     if (row >= 0) {
       AddScaled(task.kernels, d, raw + t * d, 1, joined + static_cast<std::size_t>(first) * d);
     }
+    std::memset(own, 0, d * sizeof(float));
+    rows[t] = -1;
   }
 }
 
@@ -67,7 +87,9 @@ void MeasureParameter(const SumTask& task, const SumGroup& group, std::size_t pa
     const bool sparse = sum.method == Method::kSparse;
     const std::size_t n = sparse ? sum.outer.positions * sum.outer.d : sum.numbers;
     for (std::size_t e = 0; e < examples; ++e) {
-      if (sparse) JoinRows(task, group, sum, e);
+      if (sparse) {
+        JoinRows(task, group, sum, RowsOf(task, group, parameter) + e * sum.outer.positions, e);
+      }
       squares[e] = SquaresOf(task.kernels, n, Reals(sum.gradient, group.frame, e));
     }
   }
@@ -111,38 +133,22 @@ void FindScales(const SumTask& task, const SumGroup& group) {
   }
 }
 
-// Calls visit(at, count) for the stretches of the flat vector that an item covers.
-template <typename Visit>
-void ForStretches(const SumTask& task, const SumItem& item, const Visit& visit) {
-  const GradientSum& sum = task.sums[item.parameter];
-  if (sum.method == Method::kSparse) {
-    for (std::size_t row = 0; row < sum.table_rows; ++row) {
-      visit(sum.offset + row * sum.outer.d + item.begin, item.end - item.begin);
+void Clear(const SumTask& task, const SumItem& item) {
+  const SumTarget& target = task.target;
+  const auto [at, count] = StretchOf(task.sums[item.parameter], item);
+  if (target.grid != nullptr) {
+    std::memset(target.grid + at, 0, count * sizeof(std::int32_t));
+    if (target.total != nullptr && target.clears) {
+      std::memset(target.total + at, 0, count * sizeof(std::int64_t));
     }
-  } else {
-    const std::size_t width = IsOuter(sum.method) ? sum.outer.d : 1;
-    visit(sum.offset + item.begin * width, (item.end - item.begin) * width);
+  } else if (target.clears) {
+    std::memset(target.reals + at, 0, count * sizeof(float));
   }
 }
 
-void Clear(const SumTask& task, const SumItem& item) {
-  const SumTarget& target = task.target;
-  ForStretches(task, item, [&target](std::size_t at, std::size_t count) {
-    if (target.grid != nullptr) {
-      std::memset(target.grid + at, 0, count * sizeof(std::int32_t));
-      if (target.total != nullptr && target.clears) {
-        std::memset(target.total + at, 0, count * sizeof(std::int64_t));
-      }
-    } else if (target.clears) {
-      std::memset(target.reals + at, 0, count * sizeof(float));
-    }
-  });
-}
-
 void Flush(const SumTask& task, const SumItem& item) {
-  ForStretches(task, item, [&task](std::size_t at, std::size_t count) {
-    FlushGrid(task.kernels, count, task.target.grid + at, task.target.total + at);
-  });
+  const auto [at, count] = StretchOf(task.sums[item.parameter], item);
+  FlushGrid(task.kernels, count, task.target.grid + at, task.target.total + at);
 }
 
 // Addresses follow the indices: docs/side-channels.md.
@@ -150,21 +156,18 @@ void AddRows(const SumTask& task, const SumItem& item, const SumGroup& group, st
              std::int32_t sign, double* squares) {
   const GradientSum& sum = task.sums[item.parameter];
   const float scale = Scales(task, group, item.parameter)[e];
-  const auto table = static_cast<std::int64_t>(sum.table_rows);
-  const std::size_t d = sum.outer.d;
-  const std::size_t columns = item.end - item.begin;
-  const auto* indices = reinterpret_cast<const std::int64_t*>(At(sum.other, group.frame, e));
-  const float* rows = Reals(sum.gradient, group.frame, e);
-  for (std::size_t t = 0; t < sum.outer.positions; ++t) {
-    const std::int64_t row = indices[t] < 0 ? indices[t] + table : indices[t];
-    if (row < 0 || row >= table) continue;
-    const std::size_t at = sum.offset + static_cast<std::size_t>(row) * d + item.begin;
-    const float* from = rows + t * d + item.begin;
-    if (task.target.grid != nullptr) {
-      squares[e] += AddGrid(task.kernels, columns, from, scale, sign, task.target.grid + at);
-    } else {
-      AddScaled(task.kernels, columns, from, scale, task.target.reals + at);
-    }
+  const std::size_t count = sum.outer.positions;
+  simd::TableRows rows;
+  rows.count = count;
+  rows.d = sum.outer.d;
+  rows.rows = RowsOf(task, group, item.parameter) + e * count;
+  rows.begin = static_cast<std::int32_t>(item.begin);
+  rows.end = static_cast<std::int32_t>(item.end);
+  const float* from = Reals(sum.gradient, group.frame, e);
+  if (task.target.grid != nullptr) {
+    squares[e] += AddGridRows(task.kernels, rows, from, scale, sign, task.target.grid + sum.offset);
+  } else {
+    AddScaledRows(task.kernels, rows, from, scale, task.target.reals + sum.offset);
   }
 }
 
@@ -191,7 +194,7 @@ double AddExample(const SumTask& task, SumGroup& group, std::size_t e, std::int3
                   float* scratch) {
   // The group's norms are no longer needed: one parameter's place takes the squares.
   group.squares[e] = 0;
-  ForItems(task.sums, task.threads, [&](const SumItem& item, double) {
+  ForItems(task.sums, task.block, [&](const SumItem& item, double) {
     AddGroup(task, item, group, e, 1, sign, true, group.squares, scratch);
   });
   return group.squares[e];
@@ -199,8 +202,14 @@ double AddExample(const SumTask& task, SumGroup& group, std::size_t e, std::int3
 
 }  // namespace
 
-SumCut CutOf(const GradientSum& sum, std::size_t threads) {
-  SumCut cut{sum.numbers, kItemNumbers, 1};
+SumStretch StretchOf(const GradientSum& sum, const SumItem& item) {
+  const bool rows = IsOuter(sum.method) || sum.method == Method::kSparse;
+  const std::size_t width = rows ? sum.outer.d : 1;
+  return {sum.offset + item.begin * width, (item.end - item.begin) * width};
+}
+
+SumCut CutOf(const GradientSum& sum, std::size_t block) {
+  SumCut cut{sum.numbers, kItemNumbers, kItemNumbers, 1};
   if (IsOuter(sum.method)) {
     const auto d = static_cast<double>(sum.outer.d);
     cut.whole = sum.outer.p;
@@ -208,11 +217,15 @@ SumCut CutOf(const GradientSum& sum, std::size_t threads) {
     // Multiples of 48 rows, so that no kernel's tile is cut.
     cut.each = static_cast<std::size_t>(std::max(1.0, kItemWork / d / 48)) * 48;
   } else if (sum.method == Method::kSparse) {
-    cut.whole = sum.outer.d;
-    cut.cost = static_cast<double>(sum.outer.positions + sum.table_rows / 8);
-    cut.each = (cut.whole / threads + 15) / 16 * 16;
+    const std::size_t d = std::max<std::size_t>(sum.outer.d, 1);
+    cut.whole = sum.table_rows;
+    cut.cost = static_cast<double>(d) / 8;  // to clear it; few rows of many are added to
+    // The rows that begin in a block, as nearly as equal cuts can be.
+    cut.each = std::max<std::size_t>(block / d, 1);
+    cut.first = (block - sum.offset % block + d - 1) / d;
+    return cut;
   }
-  cut.each = std::max<std::size_t>(cut.each, 1);
+  cut.first = cut.each;
   return cut;
 }
 
@@ -231,10 +244,10 @@ std::size_t SumScratch(std::span<const GradientSum> sums, const Kernels& kernels
   return scratch;
 }
 
-std::size_t JoinedRows(std::span<const GradientSum> sums) {
+std::size_t RowsRead(std::span<const GradientSum> sums) {
   std::size_t rows = 0;
   for (const GradientSum& sum : sums) {
-    if (sum.method == Method::kSparse) rows = std::max(rows, sum.outer.positions);
+    if (sum.method == Method::kSparse) rows += sum.outer.positions;
   }
   return rows;
 }
@@ -246,6 +259,9 @@ double SquaredNorm(const SumTask& task, const SumGroup& group, std::size_t e) {
 }
 
 void MeasureGroup(const SumTask& task, SumGroup& group) {
+  for (std::size_t p = 0; p < task.sums.size(); ++p) {
+    if (task.sums[p].method == Method::kSparse) FindRows(task, group, p);
+  }
   if (task.clipping == nullptr) {
     std::fill_n(group.scales, group.frame.examples, 1.0F);
     return;

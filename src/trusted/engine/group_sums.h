@@ -4,7 +4,7 @@
 // nothing is called but memcpy, memset and memmove.
 //
 // The work of adding is cut into items, each a part of one parameter. The cut depends on the
-// parameter alone (a table's, on the number of threads as well, which changes no bit of its sum).
+// parameter alone (a table's, on the threads' blocks as well, which changes no bit of its sum).
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ struct SumTask {
   std::span<const GradientSum> sums;  // by parameter
   Kernels kernels;
   std::size_t group = 1;               // the most examples of a group
-  std::size_t threads = 1;             // for ForItems
+  std::size_t block = 0;               // of pieces.h: tables are cut by it
   const Clipping* clipping = nullptr;  // null: gradients as they are
   SumTarget target;
 
@@ -33,12 +33,12 @@ struct SumGroup {
   Frame frame;
   double* squares = nullptr;     // [parameters, SumTask::group]
   float* scales = nullptr;       // [parameters if by layer, else 1; SumTask::group]
-  std::int32_t* rows = nullptr;  // scratch, [JoinedRows]
+  std::int32_t* rows = nullptr;  // which ones of tables are added to, -1: none; [group, RowsRead]
 };
 
 struct SumItem {
   std::size_t parameter = 0;
-  std::size_t begin = 0;  // numbers; rows of a contraction; columns of a table
+  std::size_t begin = 0;  // numbers; rows of a contraction or of a table
   std::size_t end = 0;
 };
 
@@ -46,21 +46,31 @@ inline bool IsOuter(Method method) {
   return method == Method::kGhost || method == Method::kContract;
 }
 
-// How a parameter is cut: items of `each`, the last one smaller, which cover `whole`.
+// The part of the flat vector that an item covers.
+struct SumStretch {
+  std::size_t at = 0;
+  std::size_t count = 0;
+};
+SumStretch StretchOf(const GradientSum& sum, const SumItem& item);
+
+// How a parameter is cut: one item of `first`, then items of `each`, the last one smaller; they
+// cover `whole`.
 struct SumCut {
   std::size_t whole = 0;
+  std::size_t first = 1;
   std::size_t each = 1;
   double cost = 1;  // of one of `whole`
 };
-SumCut CutOf(const GradientSum& sum, std::size_t threads);
+SumCut CutOf(const GradientSum& sum, std::size_t block);
 
 // Calls visit(item, cost) for all items, by parameter and place.
 template <typename Visit>
-void ForItems(std::span<const GradientSum> sums, std::size_t threads, const Visit& visit) {
+void ForItems(std::span<const GradientSum> sums, std::size_t block, const Visit& visit) {
   for (std::size_t p = 0; p < sums.size(); ++p) {
-    const SumCut cut = CutOf(sums[p], threads);
-    for (std::size_t begin = 0; begin < cut.whole; begin += cut.each) {
-      const std::size_t end = std::min(cut.whole, begin + cut.each);
+    const SumCut cut = CutOf(sums[p], block);
+    std::size_t next = cut.first;
+    for (std::size_t begin = 0; begin < cut.whole; begin = next, next += cut.each) {
+      const std::size_t end = std::min(cut.whole, next);
       visit(SumItem{p, begin, end}, cut.cost * static_cast<double>(end - begin));
     }
   }
@@ -69,11 +79,13 @@ void ForItems(std::span<const GradientSum> sums, std::size_t threads, const Visi
 // Floats of scratch memory that every function below needs at most.
 std::size_t SumScratch(std::span<const GradientSum> sums, const Kernels& kernels,
                        std::size_t group);
-// The most rows of a table that one example reads.
-std::size_t JoinedRows(std::span<const GradientSum> sums);
+// The rows of tables that one example reads.
+std::size_t RowsRead(std::span<const GradientSum> sums);
 
 // Squared norms of each parameter's gradients, and the factors that follow from them; without
-// clipping, the factors alone, 1. A gradient that is not finite counts as zero.
+// clipping, the factors alone, 1. A gradient that is not finite counts as zero. Finds the rows of
+// tables; with clipping, an example's rows that are the same one are joined, in place where `raw`
+// and `gradient` are the same memory.
 void MeasureGroup(const SumTask& task, SumGroup& group);
 // |g_e|^2 over all parameters. MeasureGroup came before.
 double SquaredNorm(const SumTask& task, const SumGroup& group, std::size_t e);

@@ -9,6 +9,12 @@
 
 namespace anchorhold::engine {
 
+struct Interval {
+  float low = 0;
+  float high = 0;
+  bool operator==(const Interval&) const = default;
+};
+
 // One node that is to be computed.
 struct Work {
   const graph::Node* node = nullptr;
@@ -16,15 +22,13 @@ struct Work {
   bool forward = true;
   bool absorbed = false;  // some other work's step does it
   int chain = -1;         // of elementwise nodes
-  // Of a normalisation's gradients: what it was clipped to, behind it, and what came of that. The
-  // bounds are `low` and `high`.
+  // Of a normalisation's gradients: what came of clipping behind it, to `bounds`.
   graph::ValueId clipped = graph::kNoValue;
   // Of products, convolutions and normalisations: what is done behind them.
   graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
   graph::ValueId bias = graph::kNoValue;
-  bool clip = false;
-  float low = 0;
-  float high = 0;
+  bool clip = false;  // to `bounds`
+  Interval bounds;
 };
 
 // Memory for one example that is not the model's: lives from step `first` to step `last`.
@@ -77,6 +81,7 @@ class Lowerer {
   void CountProducts(const ParameterPlan& plan);
   void EmitSums();
   void EmitTransposed(graph::ValueId image, Operand& out);
+  bool IsReadTwice(graph::ValueId id) const;
 
   // lowering_fuse.cc: what goes into one step.
   void FindUsers();
@@ -85,7 +90,15 @@ class Lowerer {
   void TakeBiasAlong(Work& work);
   void TakeActivationAlong(Work& work);
   void TakeKinksAlong();
-  void TakeKinkAlong(Work& kink);
+  void TakeKinkAlong(Work& kink, const Interval& bounds);
+  // The gradients, like the one given, of one normalisation, g being the gradient behind it. A part
+  // that is not asked for is null; all are if there is no dx, which alone tells the input for sure.
+  struct NormaliseGrads {
+    Work* dx = nullptr;
+    Work* dscale = nullptr;
+    Work* dshift = nullptr;
+  };
+  NormaliseGrads FindNormaliseGrads(const Work& like, graph::ValueId g);
   void GrowChains();
   bool Joins(std::size_t work, int chain) const;
 
@@ -163,6 +176,10 @@ std::optional<Product> ProductOf(const graph::Shape& a, const graph::Shape& b,
 
 // The elementwise operation that a node is; nothing for other nodes.
 std::optional<simd::PointInstruction> PointOf(const graph::Node& node);
+
+// What a Relu or Clip clips to, and where the derivative of one is 1; nothing for other nodes.
+std::optional<Interval> ClippedTo(const graph::Node& node);
+std::optional<Interval> KinkedAt(const graph::Node& node);
 
 // From the shapes of x and y of a convolution, for one example.
 kernels::ConvolutionShape ConvolutionOf(const graph::Shape& x, const graph::Shape& y,

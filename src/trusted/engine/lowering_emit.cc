@@ -128,8 +128,8 @@ void Lowerer::TakeEpilogue(const Work& work, Step& step) {
   step.has_bias = work.bias != kNoValue;
   if (step.has_bias) step.in[2] = Read(work.bias);
   step.clip = work.clip;
-  step.low = work.low;
-  step.high = work.high;
+  step.low = work.bounds.low;
+  step.high = work.bounds.high;
 }
 
 bool Lowerer::EmitMatMul(Work& work) {
@@ -187,14 +187,13 @@ bool Lowerer::EmitConvolution(Work& work) {
 // which would not be worth it.
 void Lowerer::PackFilter(Step& step) {
   if (step.kind == StepKind::kConvolutionWeight || options_.mode == Mode::kInference) return;
-  const bool adjoint = step.kind == StepKind::kConvolutionInput;
-  const std::size_t floats = options_.kernels.convolution->packed(
-      step.convolution, adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward);
-  if (floats == 0) return;
   Step pack;
   pack.kind = StepKind::kPackFilter;
   pack.convolution = step.convolution;
-  pack.adjoint = adjoint;
+  pack.map = step.kind == StepKind::kConvolutionInput ? simd::ConvolutionMap::kInput
+                                                      : simd::ConvolutionMap::kForward;
+  const std::size_t floats = options_.kernels.convolution->packed(pack.convolution, pack.map);
+  if (floats == 0) return;
   pack.in[0] = step.in[1];
   pack.out[0] = NewBuffer(floats, Space::kShared);
   step.in[1] = pack.out[0];
@@ -396,8 +395,8 @@ bool Lowerer::EmitNormalise(Work& work) {
     step.normalise = NormaliseOf(attributes, Size(x));
   }
   step.normalise.clip = work.clip;
-  step.normalise.low = work.low;
-  step.normalise.high = work.high;
+  step.normalise.low = work.bounds.low;
+  step.normalise.high = work.bounds.high;
   step.in[0] = Read(x);
   step.out[0] = Write(work.output);
   step.out[1] = NewBuffer(2 * step.normalise.outer * step.normalise.groups);
@@ -414,28 +413,8 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   const bool is_dshift = primitive == &kNormaliseShiftGrad;
   if (!is_dx && !is_dscale && !is_dshift) return false;
   const ValueId g = work_[w].inputs[is_dx ? 2 : is_dscale ? 1 : 0];
-  Work* dx = nullptr;
-  Work* dscale = nullptr;
-  Work* dshift = nullptr;
-  for (const std::size_t user : users_[Index(Root(g))]) {
-    Work& other = work_[user];
-    if (other.absorbed || other.clipped != work_[w].clipped ||
-        other.node->attributes.dims != work_[w].node->attributes.dims) {
-      continue;
-    }
-    if (other.node->primitive == &kNormaliseAffineGrad && Root(other.inputs[2]) == Root(g)) {
-      dx = &other;
-    } else if (other.node->primitive == &kNormaliseScaleGrad && Root(other.inputs[1]) == Root(g)) {
-      dscale = &other;
-    } else if (other.node->primitive == &kNormaliseShiftGrad) {
-      dshift = &other;
-    }
-  }
-  // Without dscale or dx, the input is not known; two normalisations of one gradient are told apart
-  // by it.
-  if (dx == nullptr || (dscale != nullptr && Root(dscale->inputs[0]) != Root(dx->inputs[0]))) {
-    return false;
-  }
+  const auto [dx, dscale, dshift] = FindNormaliseGrads(work_[w], g);
+  if (dx == nullptr) return false;
   const ValueId x = dx->inputs[0];
   const auto stats = std::find_if(statistics_.begin(), statistics_.end(),
                                   [&](const auto& entry) { return entry.first == Root(x); });
@@ -451,8 +430,8 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   if (dx->clipped != kNoValue) {
     step.in[4] = Read(dx->clipped);
     step.normalise.clip = true;
-    step.normalise.low = dx->low;
-    step.normalise.high = dx->high;
+    step.normalise.low = dx->bounds.low;
+    step.normalise.high = dx->bounds.high;
   }
   step.out[0] = Write(dx->node->output);
   step.has_second = dscale != nullptr || dshift != nullptr;

@@ -29,14 +29,25 @@ Shape WithoutOnes(const Shape& shape) {
   return out;
 }
 
-// Which input of a normalisation's gradient is the gradient behind it; beyond all for other nodes.
-std::size_t GradientInput(const graph::Primitive* primitive) {
-  if (primitive == &kNormaliseAffineGrad) return 2;
-  if (primitive == &kNormaliseScaleGrad) return 1;
-  return primitive == &kNormaliseShiftGrad ? 0 : std::numeric_limits<std::size_t>::max();
+std::optional<Interval> BoundsOf(const Node& node, const graph::Primitive& relu,
+                                 const graph::Primitive& clip) {
+  const double alpha = node.attributes.alpha;
+  if (node.primitive == &relu && alpha == 0) {
+    return Interval{0, std::numeric_limits<float>::infinity()};
+  }
+  if (node.primitive != &clip) return std::nullopt;
+  return Interval{static_cast<float>(alpha), static_cast<float>(node.attributes.beta)};
 }
 
 }  // namespace
+
+std::optional<Interval> ClippedTo(const Node& node) {
+  return BoundsOf(node, primitives::kLeakyRelu, primitives::kClip);
+}
+
+std::optional<Interval> KinkedAt(const Node& node) {
+  return BoundsOf(node, primitives::kLeakyReluGrad, primitives::kClipGrad);
+}
 
 void Lowerer::FindUsers() {
   users_.assign(graph_.values().size(), {});
@@ -101,16 +112,10 @@ void Lowerer::TakeActivationAlong(Work& work) {
   std::size_t user = 0;
   if (!OnlyUserIs(work.output, user)) return;
   const Node& node = *work_[user].node;
-  if (node.primitive == &primitives::kLeakyRelu && node.attributes.alpha == 0) {
-    work.low = 0;
-    work.high = std::numeric_limits<float>::infinity();
-  } else if (node.primitive == &primitives::kClip) {
-    work.low = static_cast<float>(node.attributes.alpha);
-    work.high = static_cast<float>(node.attributes.beta);
-  } else {
-    return;
-  }
+  const std::optional<Interval> bounds = ClippedTo(node);
+  if (!bounds) return;
   work.clip = true;
+  work.bounds = *bounds;
   work.output = node.output;
   work_[user].absorbed = true;
 }
@@ -120,57 +125,59 @@ void Lowerer::TakeActivationAlong(Work& work) {
 void Lowerer::TakeKinksAlong() {
   if (!fast()) return;
   for (Work& work : work_) {
-    const Node& node = *work.node;
-    const bool relu = node.primitive == &primitives::kLeakyReluGrad && node.attributes.alpha == 0;
-    const bool clip = node.primitive == &primitives::kClipGrad;
-    if (!(relu || clip) || work.absorbed || !IsDense(work.inputs[0]) || !IsDense(work.inputs[1])) {
-      continue;
-    }
-    work.low = relu ? 0 : static_cast<float>(node.attributes.alpha);
-    work.high =
-        relu ? std::numeric_limits<float>::infinity() : static_cast<float>(node.attributes.beta);
-    TakeKinkAlong(work);
+    const std::optional<Interval> bounds = KinkedAt(*work.node);
+    if (!bounds || work.absorbed || !IsDense(work.inputs[0]) || !IsDense(work.inputs[1])) continue;
+    TakeKinkAlong(work, *bounds);
   }
 }
 
-void Lowerer::TakeKinkAlong(Work& kink) {
+Lowerer::NormaliseGrads Lowerer::FindNormaliseGrads(const Work& like, ValueId g) {
+  NormaliseGrads found;
+  for (const std::size_t user : users_[Index(Root(g))]) {
+    Work& work = work_[user];
+    const graph::Primitive* kind = work.node->primitive;
+    if (work.absorbed || work.clipped != like.clipped ||
+        work.node->attributes.dims != like.node->attributes.dims) {
+      continue;
+    }
+    if (kind == &kNormaliseAffineGrad && Root(work.inputs[2]) == Root(g)) found.dx = &work;
+    if (kind == &kNormaliseScaleGrad && Root(work.inputs[1]) == Root(g)) found.dscale = &work;
+    if (kind == &kNormaliseShiftGrad) found.dshift = &work;
+  }
+  // Two normalisations of one gradient are told apart by their input, which dshift does not tell.
+  const bool one =
+      found.dx != nullptr &&
+      (found.dscale == nullptr || Root(found.dscale->inputs[0]) == Root(found.dx->inputs[0]));
+  return one ? found : NormaliseGrads{};
+}
+
+void Lowerer::TakeKinkAlong(Work& kink, const Interval& bounds) {
   const ValueId g = Root(kink.node->output);
   const std::vector<std::size_t>& users = users_[Index(g)];
-  if (kept_[Index(g)] || Size(kink.inputs[0]) != Size(g)) return;
-  const Work* dx = nullptr;
-  for (const std::size_t user : users) {
-    if (work_[user].node->primitive == &kNormaliseAffineGrad) dx = &work_[user];
+  if (users.empty() || kept_[Index(g)] || Size(kink.inputs[0]) != Size(g)) return;
+  const NormaliseGrads grads = FindNormaliseGrads(work_[users[0]], g);
+  if (grads.dx == nullptr) return;
+  const ValueId x = Root(grads.dx->inputs[0]);
+  // One step makes all of the gradients for a normalisation of x.
+  bool together = std::any_of(work_.begin(), work_.end(), [&](const Work& work) {
+    return work.node->primitive == &kNormaliseAffine && !work.absorbed &&
+           Root(work.inputs[0]) == x && IsDense(x);
+  });
+  std::size_t readers = 0;
+  const std::pair<Work*, std::size_t> inputs[] = {
+      {grads.dx, 2}, {grads.dscale, 1}, {grads.dshift, 0}};
+  for (const auto& [work, at] : inputs) {
+    if (work == nullptr) continue;
+    ++readers;
+    together = together && std::count_if(work->inputs.begin(), work->inputs.end(),
+                                         [&](ValueId id) { return Root(id) == g; }) == 1;
   }
-  if (dx == nullptr) return;
-  const ValueId x = Root(dx->inputs[0]);
-  // One step makes all of the gradients, of each kind at most one, for a normalisation of x.
-  bool normalised = false;
-  for (const Work& work : work_) {
-    normalised = normalised || (work.node->primitive == &kNormaliseAffine && !work.absorbed &&
-                                Root(work.inputs[0]) == x && IsDense(x));
-  }
-  std::vector<const graph::Primitive*> kinds;
-  bool together = normalised;
-  for (const std::size_t user : users) {
-    const Work& work = work_[user];
-    const graph::Primitive* kind = work.node->primitive;
-    const std::size_t at = GradientInput(kind);
-    together = together && at < work.inputs.size() && !work.absorbed &&
-               work.node->attributes.dims == dx->node->attributes.dims &&
-               std::find(kinds.begin(), kinds.end(), kind) == kinds.end() &&
-               std::count_if(work.inputs.begin(), work.inputs.end(),
-                             [&](ValueId id) { return Root(id) == g; }) == 1 &&
-               Root(work.inputs[at]) == g &&
-               (kind != &kNormaliseScaleGrad || Root(work.inputs[0]) == x);
-    kinds.push_back(kind);
-  }
-  if (!together) return;
-  for (const std::size_t user : users) {
-    Work& work = work_[user];
-    work.inputs[GradientInput(work.node->primitive)] = kink.inputs[1];
-    work.clipped = kink.inputs[0];
-    work.low = kink.low;
-    work.high = kink.high;
+  if (!together || readers != users.size()) return;
+  for (const auto& [work, at] : inputs) {
+    if (work == nullptr) continue;
+    work->inputs[at] = kink.inputs[1];
+    work->clipped = kink.inputs[0];
+    work->bounds = bounds;
   }
   kink.absorbed = true;
 }

@@ -66,16 +66,12 @@ void Lowerer::FindByExample() {
 void Lowerer::ReadKinksFromOutputs() {
   for (Work& gradient : work_) {
     const Node& node = *gradient.node;
-    const bool relu = node.primitive == &primitives::kLeakyReluGrad && node.attributes.alpha == 0;
-    const bool clip = node.primitive == &primitives::kClipGrad;
-    if (!relu && !clip) continue;
-    const graph::Primitive* wanted = relu ? &primitives::kLeakyRelu : &primitives::kClip;
+    const std::optional<Interval> bounds = KinkedAt(node);
+    if (!bounds) continue;
     for (const Work& work : work_) {
       const Node& forward = *work.node;
-      if (!work.forward || forward.primitive != wanted ||
-          Root(forward.inputs[0]) != Root(node.inputs[0]) ||
-          forward.attributes.alpha != node.attributes.alpha ||
-          forward.attributes.beta != node.attributes.beta) {
+      if (!work.forward || ClippedTo(forward) != bounds ||
+          Root(forward.inputs[0]) != Root(node.inputs[0])) {
         continue;
       }
       gradient.inputs[0] = forward.output;

@@ -185,14 +185,26 @@ void Lowerer::EmitSums() {
       sum.gradient = Read(pending.gradient);
       if (pending.other != kNoValue) sum.other = Read(pending.other);
     }
-    if (sum.method == Method::kSparse && options_.mode == Mode::kPrivateTraining) {
-      sum.raw = sum.gradient;
-      sum.gradient = NewBuffer(sum.outer.positions * sum.outer.d);
-    }
     Keep(sum.gradient);
     if (pending.other != kNoValue) Keep(sum.other);
-    if (sum.method == Method::kSparse && options_.mode == Mode::kPrivateTraining) Keep(sum.raw);
+    if (sum.method == Method::kSparse && options_.mode == Mode::kPrivateTraining) {
+      sum.raw = sum.gradient;
+      if (IsReadTwice(pending.gradient)) {
+        sum.gradient = NewBuffer(sum.outer.positions * sum.outer.d);
+        Keep(sum.gradient);
+      }
+    }
   }
+}
+
+// By the sums of gradients; every step has run before them.
+bool Lowerer::IsReadTwice(ValueId id) const {
+  std::size_t reads = 0;
+  for (const PendingSum& pending : pending_) {
+    reads += Root(pending.gradient) == Root(id) ? 1 : 0;
+    reads += pending.other != kNoValue && Root(pending.other) == Root(id) ? 1 : 0;
+  }
+  return reads > 1;
 }
 
 }  // namespace anchorhold::engine

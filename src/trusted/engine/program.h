@@ -44,7 +44,7 @@ enum class StepKind : unsigned char {
   kConvolution,        // out = conv(in0, in1) (+ in2)
   kConvolutionInput,   // out = the image from in0 = y, in1 = w
   kConvolutionWeight,  // out = the weights from in0 = x, in1 = y
-  kPackFilter,         // out = in0 in the order of kConvolution, or kConvolutionInput if `adjoint`
+  kPackFilter,         // out = in0 in the order that `map` reads it in
   kPointwise,          // program of points
   kNormalise,          // out0 = affine(in0, scale in1, shift in2), out1 = statistics
   kNormaliseGrad,  // out0 = dx, out1 = dscale, out2 = dshift from x in0, stats in1, scale in2, g
@@ -86,7 +86,7 @@ struct Step {
   simd::GemmBatch batch{};  // of one example
   bool fold_rows = false;
   kernels::ConvolutionShape convolution{};
-  bool adjoint = false;
+  simd::ConvolutionMap map = simd::ConvolutionMap::kForward;  // kPackFilter
   bool packed = false;  // in1 of convolutions is the result of kPackFilter
   kernels::Divisor divisor = kernels::Divisor::kInputs;
   simd::NormaliseAffineShape normalise{};  // of one example
@@ -156,6 +156,13 @@ inline float* Reals(const Operand& operand, const Frame& frame, std::size_t exam
 // Floats of scratch memory that the step needs for so many examples.
 std::size_t ScratchOf(const Step& step, const StepTables& tables, const Kernels& kernels,
                       std::size_t examples);
+// The most that any of them needs, for groups of up to so many examples.
+std::size_t ScratchOfAll(std::span<const Step> steps, const StepTables& tables,
+                         const Kernels& kernels, std::size_t group);
+
+// An example's part of a row to where the steps read it.
+void LoadInput(const Operand& input, bool real, const float* row, const Frame& frame,
+               std::size_t example);
 void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
              const Frame& frame);
 

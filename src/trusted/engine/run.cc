@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
 #include "trusted/engine/program.h"
+#include "trusted/kernels/convert.h"
 
 namespace anchorhold::engine {
 namespace {
@@ -188,10 +190,6 @@ void RunMove(const Step& step, const Frame& frame) {
   }
 }
 
-simd::ConvolutionMap MapOf(const Step& step) {
-  return step.adjoint ? simd::ConvolutionMap::kInput : simd::ConvolutionMap::kForward;
-}
-
 }  // namespace
 
 Kernels KernelsFor(simd::Target target) {
@@ -220,6 +218,29 @@ std::size_t ScratchOf(const Step& step, const StepTables& tables, const Kernels&
   }
 }
 
+// A smaller group may need more than a full one: blocks are then cut otherwise. The last group of
+// a batch has any size.
+std::size_t ScratchOfAll(std::span<const Step> steps, const StepTables& tables,
+                         const Kernels& kernels, std::size_t group) {
+  std::size_t most = 0;
+  for (const Step& step : steps) {
+    for (std::size_t examples = 1; examples <= group; ++examples) {
+      most = std::max(most, ScratchOf(step, tables, kernels, examples));
+    }
+  }
+  return most;
+}
+
+void LoadInput(const Operand& input, bool real, const float* row, const Frame& frame,
+               std::size_t example) {
+  if (real) {
+    std::memcpy(At(input, frame, example), row, input.size * sizeof(float));
+    return;
+  }
+  auto* to = reinterpret_cast<std::int64_t*>(At(input, frame, example));
+  for (std::size_t i = 0; i < input.size; ++i) to[i] = kernels::ToInteger(row[i]);
+}
+
 void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
              const Frame& frame) {
   switch (step.kind) {
@@ -232,7 +253,7 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
     case StepKind::kConvolutionWeight:
       return RunConvolution(step, kernels, frame);
     case StepKind::kPackFilter:
-      return kernels.convolution->pack(step.convolution, MapOf(step), Reals(step.in[0], frame),
+      return kernels.convolution->pack(step.convolution, step.map, Reals(step.in[0], frame),
                                        Reals(step.out[0], frame));
     case StepKind::kPointwise:
       return RunPointwise(step, tables, kernels, frame);

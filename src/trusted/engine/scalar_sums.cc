@@ -36,6 +36,38 @@ double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scal
   return squares;
 }
 
+namespace {
+
+// Calls visit(from, to) for the places of x and the table where a row begins.
+template <typename Visit>
+void ForRows(const simd::TableRows& rows, const Visit& visit) {
+  for (std::size_t t = 0; t < rows.count; ++t) {
+    const std::int32_t row = rows.rows[t];
+    if (row < rows.begin || row >= rows.end) continue;
+    visit(t * rows.d, static_cast<std::size_t>(row) * rows.d);
+  }
+}
+
+}  // namespace
+
+void AddScaledRows(const Kernels& kernels, const simd::TableRows& rows, const float* x, float scale,
+                   float* table) {
+  if (kernels.sums != nullptr) return kernels.sums->add_scaled_rows(rows, x, scale, table);
+  ForRows(rows, [&](std::size_t from, std::size_t to) {
+    AddScaled(kernels, rows.d, x + from, scale, table + to);
+  });
+}
+
+double AddGridRows(const Kernels& kernels, const simd::TableRows& rows, const float* x, float scale,
+                   std::int32_t sign, std::int32_t* table) {
+  if (kernels.sums != nullptr) return kernels.sums->add_grid_rows(rows, x, scale, sign, table);
+  double squares = 0;
+  ForRows(rows, [&](std::size_t from, std::size_t to) {
+    squares += AddGrid(kernels, rows.d, x + from, scale, sign, table + to);
+  });
+  return squares;
+}
+
 void FlushGrid(const Kernels& kernels, std::size_t n, std::int32_t* sum, std::int64_t* total) {
   if (kernels.sums != nullptr) return kernels.sums->flush_grid(n, sum, total);
   for (std::size_t i = 0; i < n; ++i) {

@@ -13,6 +13,10 @@ double SquaresOf(const Kernels& kernels, std::size_t n, const float* x);
 void AddScaled(const Kernels& kernels, std::size_t n, const float* x, float scale, float* y);
 double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scale,
                std::int32_t sign, std::int32_t* sum);
+void AddScaledRows(const Kernels& kernels, const simd::TableRows& rows, const float* x, float scale,
+                   float* table);
+double AddGridRows(const Kernels& kernels, const simd::TableRows& rows, const float* x, float scale,
+                   std::int32_t sign, std::int32_t* table);
 void FlushGrid(const Kernels& kernels, std::size_t n, std::int32_t* sum, std::int64_t* total);
 
 }  // namespace anchorhold::engine

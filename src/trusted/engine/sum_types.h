@@ -23,11 +23,11 @@ struct GradientSum {
   Method method = Method::kNone;
   std::size_t offset = 0;  // in the flat vector
   std::size_t numbers = 0;
-  // kInstantiate: the gradient, by example. kSparse: rows [positions, d] with duplicates joined
+  // kInstantiate: the gradient, by example. kSparse: rows [positions, d], with duplicates joined
   // when private. Otherwise g.
   Operand gradient;
   Operand other;               // a of simd::OuterShape; kSparse: the indices
-  Operand raw;                 // kSparse: the gradient's rows as they came
+  Operand raw;                 // kSparse: the rows as they came, which may be the same memory
   simd::OuterShape outer{};    // of one example: examples = 1
   std::size_t table_rows = 0;  // kSparse
 };

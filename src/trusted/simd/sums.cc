@@ -6,6 +6,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
+
 #include "trusted/simd/sums_update-inl.h"
 #include "trusted/simd/tables.h"
 
@@ -89,32 +91,105 @@ void AddScaled(std::size_t n, const float* x, float scale, float* y) {
   StorePart(hn::MulAdd(factor, kept, LoadPart(d, y + i, n - i)), d, y + i, n - i);
 }
 
-double AddGrid(std::size_t n, const float* x, float scale, std::int32_t sign, std::int32_t* sum) {
-  const hn::ScalableTag<float> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  const auto factor = hn::Set(d, scale);
-  const auto counts = hn::Ne(factor, hn::Zero(d));
-  const auto negative = hn::Set(di, sign < 0 ? -1 : 0);
+// sum += sign v, v = round(scale x), which is what the calls return: a vector or a part of one.
+struct GridAdd {
+  using D = hn::ScalableTag<float>;
+  using DI = hn::RebindToSigned<D>;
+  using V = hn::Vec<D>;
+  V factor;
+  hn::Mask<D> counts;
+  hn::Vec<DI> negative;
+
+  HWY_INLINE GridAdd(float scale, std::int32_t sign)
+      : factor(hn::Set(D(), scale)),
+        counts(hn::Ne(factor, hn::Zero(D()))),
+        negative(hn::Set(DI(), sign < 0 ? -1 : 0)) {}
   // A float of 2^24 or more is a whole number, so the rounded product is v, as a float too.
-  const auto whole = [&](auto v) HWY_ATTR {
-    const auto product = hn::Round(hn::Mul(factor, hn::IfThenElseZero(counts, v)));
-    return AtMost(hn::Set(d, 0x1.fffffep30F), AtLeast(hn::Set(d, -0x1p31F), product));
-  };
-  const auto signed_of = [&](auto v) HWY_ATTR {  // -v = ~v + 1
-    return hn::Sub(hn::Xor(hn::ConvertTo(di, v), negative), negative);
-  };
+  HWY_INLINE V Whole(V x) const {
+    const auto product = hn::Round(hn::Mul(factor, hn::IfThenElseZero(counts, x)));
+    return AtMost(hn::Set(D(), 0x1.fffffep30F), AtLeast(hn::Set(D(), -0x1p31F), product));
+  }
+  HWY_INLINE hn::Vec<DI> Signed(V v) const {  // -v = ~v + 1
+    return hn::Sub(hn::Xor(hn::ConvertTo(DI(), v), negative), negative);
+  }
+  HWY_INLINE V operator()(const float* x, std::int32_t* sum) const {
+    const V v = Whole(hn::LoadU(D(), x));
+    hn::StoreU(hn::Add(hn::LoadU(DI(), sum), Signed(v)), DI(), sum);
+    return v;
+  }
+  HWY_INLINE V operator()(const float* x, std::int32_t* sum, std::size_t rest) const {
+    const V v = Whole(LoadPart(D(), x, rest));
+    StorePart(hn::Add(LoadPart(DI(), sum, rest), Signed(v)), DI(), sum, rest);
+    return v;
+  }
+};
+
+double AddGrid(std::size_t n, const float* x, float scale, std::int32_t sign, std::int32_t* sum) {
+  const GridAdd add(scale, sign);
   return SumSquares(
-      n,
-      [&](std::size_t i) HWY_ATTR {
-        const auto v = whole(hn::LoadU(d, x + i));
-        hn::StoreU(hn::Add(hn::LoadU(di, sum + i), signed_of(v)), di, sum + i);
-        return v;
-      },
-      [&](std::size_t i, std::size_t rest) HWY_ATTR {
-        const auto v = whole(LoadPart(d, x + i, rest));
-        StorePart(hn::Add(LoadPart(di, sum + i, rest), signed_of(v)), di, sum + i, rest);
-        return v;
-      });
+      n, [&](std::size_t i) HWY_ATTR { return add(x + i, sum + i); },
+      [&](std::size_t i, std::size_t rest) HWY_ATTR { return add(x + i, sum + i, rest); });
+}
+
+// Calls visit(from, to) for the places of x and the table where a row that counts begins. Those are
+// listed first, without branches, which nothing could foretell.
+template <class Visit>
+HWY_INLINE void ForRows(const TableRows& rows, const Visit& visit) {
+  constexpr std::size_t kListed = 128;
+  std::uint32_t listed[kListed];
+  const auto range = static_cast<std::uint32_t>(rows.end - rows.begin);
+  for (std::size_t first = 0; first < rows.count; first += kListed) {
+    const std::size_t size = std::min(kListed, rows.count - first);
+    std::size_t count = 0;
+    for (std::size_t t = 0; t < size; ++t) {
+      listed[count] = static_cast<std::uint32_t>(t);
+      const auto place = static_cast<std::uint32_t>(rows.rows[first + t] - rows.begin);
+      count += static_cast<std::size_t>(place < range);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t t = first + listed[i];
+      visit(t * rows.d, static_cast<std::size_t>(rows.rows[t]) * rows.d);
+    }
+  }
+}
+
+void AddScaledRows(const TableRows& rows, const float* x, float scale, float* table) {
+  ForRows(rows, [&](std::size_t from, std::size_t to)
+                    HWY_ATTR { AddScaled(rows.d, x + from, scale, table + to); });
+}
+
+// The chains go on over the rows: closing them for each would cost more than a short row.
+double AddGridRows(const TableRows& rows, const float* x, float scale, std::int32_t sign,
+                   std::int32_t* table) {
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<float>());
+  const GridAdd add(scale, sign);
+  SquareSum sum;
+  std::size_t links = 0;
+  const auto link = [&]() HWY_ATTR {
+    if (++links < kChain) return;
+    sum.CloseChains();
+    links = 0;
+  };
+  ForRows(rows, [&](std::size_t from, std::size_t to) HWY_ATTR {
+    const float* row = x + from;
+    std::int32_t* place = table + to;
+    std::size_t i = 0;
+    for (; i + kChains * lanes <= rows.d; i += kChains * lanes) {
+      for (std::size_t chain = 0; chain < kChains; ++chain) {
+        sum.Add(chain, add(row + i + chain * lanes, place + i + chain * lanes));
+      }
+      link();
+    }
+    for (; i + lanes <= rows.d; i += lanes) {
+      sum.Add(0, add(row + i, place + i));
+      link();
+    }
+    if (i == rows.d) return;
+    sum.Add(0, add(row + i, place + i, rows.d - i));
+    link();
+  });
+  sum.CloseChains();
+  return sum.Total();
 }
 
 void FlushGrid(std::size_t n, std::int32_t* sum, std::int64_t* total) {
@@ -133,23 +208,42 @@ void FlushGrid(std::size_t n, std::int32_t* sum, std::int64_t* total) {
   }
 }
 
-void FromGrid(std::size_t n, const std::int64_t* sum, const std::int64_t* noise, double unit,
-              float* dst) {
+HWY_INLINE auto LoadWide(const std::int64_t* p) {
+  return hn::LoadU(hn::ScalableTag<std::int64_t>(), p);
+}
+HWY_INLINE auto LoadWide(const std::int32_t* p) {
+  const hn::ScalableTag<std::int64_t> d;
+  return hn::PromoteTo(d, hn::LoadU(hn::Rebind<std::int32_t, decltype(d)>(), p));
+}
+
+template <typename Whole>
+HWY_INLINE void FromWhole(std::size_t n, const Whole* sum, const std::int64_t* noise, double unit,
+                          float* dst) {
   const hn::ScalableTag<double> d;
-  const hn::RebindToSigned<decltype(d)> di;
   const hn::Rebind<float, decltype(d)> dh;
   const std::size_t lanes = hn::Lanes(d);
   const auto factor = hn::Set(d, unit);
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    const auto whole = hn::Add(hn::LoadU(di, sum + i), hn::LoadU(di, noise + i));
+    const auto whole = hn::Add(LoadWide(sum + i), LoadWide(noise + i));
     hn::StoreU(hn::DemoteTo(dh, hn::Mul(factor, hn::ConvertTo(d, whole))), dh, dst + i);
   }
   for (; i < n; ++i) dst[i] = static_cast<float>(unit * static_cast<double>(sum[i] + noise[i]));
 }
 
+void FromGrid(std::size_t n, const std::int64_t* sum, const std::int64_t* noise, double unit,
+              float* dst) {
+  FromWhole(n, sum, noise, unit, dst);
+}
+
+void FromShortGrid(std::size_t n, const std::int32_t* sum, const std::int64_t* noise, double unit,
+                   float* dst) {
+  FromWhole(n, sum, noise, unit, dst);
+}
+
 extern const SumKernels kSums;
-const SumKernels kSums = {Squares, AddScaled, AddGrid, FlushGrid, FromGrid, Sgd, Adam};
+const SumKernels kSums = {Squares,   AddScaled, AddGrid,       AddScaledRows, AddGridRows,
+                          FlushGrid, FromGrid,  FromShortGrid, Sgd,           Adam};
 
 #endif
 }  // namespace anchorhold::simd::HWY_NAMESPACE

@@ -8,6 +8,16 @@
 
 namespace anchorhold::simd {
 
+// Which rows of a table [.., d] are added to: row t of what is added, [count, d], goes to row
+// rows[t], if that is within [begin, end), and nowhere otherwise.
+struct TableRows {
+  std::size_t count = 0;
+  std::size_t d = 0;
+  const std::int32_t* rows = nullptr;
+  std::int32_t begin = 0;
+  std::int32_t end = 0;
+};
+
 struct SumKernels {
   // sum of x_i^2: squares in float, chains of at most 16 of them, those in double. Not finite
   // exactly if an entry is not, or if a chain is beyond floats (then x is too long for any norm).
@@ -19,11 +29,18 @@ struct SumKernels {
   // adds nothing, whatever x is. Returns the sum of v_i^2, low by a factor of 1 - 2^-18 at most.
   double (*add_grid)(std::size_t n, const float* x, float scale, std::int32_t sign,
                      std::int32_t* sum);
+  // The same row by row, in the order of t; add_grid_rows returns the squares of what it has added.
+  // Addresses depend on the rows, and so does the control flow.
+  void (*add_scaled_rows)(const TableRows& rows, const float* x, float scale, float* table);
+  double (*add_grid_rows)(const TableRows& rows, const float* x, float scale, std::int32_t sign,
+                          std::int32_t* table);
   // total += sum; sum = 0.
   void (*flush_grid)(std::size_t n, std::int32_t* sum, std::int64_t* total);
   // dst = float(unit * double(sum + noise)): what leaves the grid. The sums stay within 64 bits.
   void (*from_grid)(std::size_t n, const std::int64_t* sum, const std::int64_t* noise, double unit,
                     float* dst);
+  void (*from_short_grid)(std::size_t n, const std::int32_t* sum, const std::int64_t* noise,
+                          double unit, float* dst);
 
   // Optimizer updates, in one pass over memory: arithmetic in double, state (m, s) and parameters
   // (w) in float. sgd gives the bits of train/optimizer.cc, adam those or, where the exact results

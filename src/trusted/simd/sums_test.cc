@@ -166,6 +166,37 @@ TEST_P(Sums, AddGridAddsRoundedNumbers) {
   }
 }
 
+// Rows of a table: as each of them by itself, those outside of [begin, end) left out.
+TEST_P(Sums, RowsAreAddedWhereTheyBelong) {
+  constexpr std::int32_t kTable = 9;
+  for (const std::size_t d : {1U, 15U, 16U, 64U, 70U, 129U}) {
+    for (const std::size_t count : {0U, 1U, 40U}) {
+      const Floats x = RandomFloats(count * d, random_, 1e5F);
+      std::vector<std::int32_t> rows(count);
+      for (std::int32_t& row : rows) row = static_cast<std::int32_t>(random_() % 12) - 2;
+      const TableRows places{count, d, rows.data(), 1, kTable - 1};
+      std::vector<std::int32_t> expected(kTable * d, 3);
+      Floats expected_reals = RandomFloats(kTable * d, random_);
+      Guarded<std::int32_t> table(expected);
+      Guarded<float> reals(expected_reals);
+      double squares = 0;
+      for (std::size_t t = 0; t < count; ++t) {
+        if (rows[t] < places.begin || rows[t] >= places.end) continue;
+        const std::size_t at = static_cast<std::size_t>(rows[t]) * d;
+        squares += kernels().add_grid(d, &x[t * d], 0.5F, 1, &expected[at]);
+        kernels().add_scaled(d, &x[t * d], 0.5F, &expected_reals[at]);
+      }
+      const double found = kernels().add_grid_rows(places, x.data(), 0.5F, 1, table.data());
+      EXPECT_EQ(table.Values(), expected);
+      EXPECT_NEAR(found, squares, squares * 0x1p-18);
+      kernels().add_scaled_rows(places, x.data(), 0.5F, reals.data());
+      EXPECT_EQ(reals.Values(), expected_reals);
+      EXPECT_EQ(kernels().add_grid_rows(places, x.data(), 0.5F, -1, table.data()), found);
+      EXPECT_EQ(table.Values(), std::vector<std::int32_t>(kTable * d, 3));
+    }
+  }
+}
+
 TEST_P(Sums, FlushGridEmptiesIntoTheTotal) {
   for (const std::size_t n : kSizes) {
     std::vector<std::int32_t> small(n);
@@ -197,6 +228,14 @@ TEST_P(Sums, FromGridIsTheScaledSum) {
     const Floats after = dst.Values();
     for (std::size_t i = 0; i < n; ++i) {
       EXPECT_EQ(after[i], static_cast<float>(unit * static_cast<double>(sum[i] + noise[i])));
+    }
+    std::vector<std::int32_t> small(n);
+    for (std::size_t i = 0; i < n; ++i) small[i] = static_cast<std::int32_t>(sum[i]);
+    Guarded<std::int32_t> short_sum(small);
+    kernels().from_short_grid(n, short_sum.data(), noise.data(), unit, dst.data());
+    const Floats of_short = dst.Values();
+    for (std::size_t i = 0; i < n; ++i) {
+      EXPECT_EQ(of_short[i], static_cast<float>(unit * static_cast<double>(small[i] + noise[i])));
     }
   }
 }

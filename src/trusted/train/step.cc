@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "shared/base/check.h"
+#include "trusted/engine/pieces.h"
 
 namespace anchorhold::train {
 namespace {
@@ -18,14 +19,25 @@ Result<TrainingEngine> MakeEngine(const graph::Model& model, const LossOptions& 
 }
 
 // What is noised and applied at a time: noise and gradient stay in the second-level cache.
-constexpr std::size_t kTile = std::size_t{1} << 14;
+constexpr std::size_t kTile = engine::kPieceMin;
 
-// Calls work(thread, begin, size) for pieces that cover [0, total) once.
+struct Tile {
+  std::size_t thread = 0;
+  std::size_t piece = 0;  // which one of engine/pieces.h
+  std::size_t begin = 0;
+  std::size_t size = 0;
+};
+
+// Calls work(tile) for tiles that cover [0, total) once, those of a piece in their order.
 template <typename Work>
-void ForPieces(engine::ThreadPool& pool, std::size_t total, std::size_t piece, const Work& work) {
+void ForTiles(engine::ThreadPool& pool, std::size_t total, const Work& work) {
+  const std::size_t piece = engine::PieceSize(total);
+  const std::size_t block = engine::BlockSize(total, pool.threads());
+  static_assert(engine::kPieceMin % kTile == 0, "no tile lies in two pieces");
   pool.Run([&](std::size_t k) {
-    for (std::size_t begin = k * piece; begin < total; begin += pool.threads() * piece) {
-      work(k, begin, std::min(piece, total - begin));
+    const std::size_t end = std::min(total, (k + 1) * block);
+    for (std::size_t at = k * block; at < end; at += kTile) {
+      work(Tile{k, at / piece, at, std::min(kTile, end - at)});
     }
   });
 }
@@ -57,13 +69,12 @@ double PlainStep::Run(std::span<const BatchRow> rows, double learning_rate,
   const double count = static_cast<double>(rows.size());
   const auto share = static_cast<float>(1 / count);
   optimizer_.Begin();
-  constexpr std::size_t kPiece = std::size_t{1} << 14;
-  ForPieces(engine_.pool(), gradient_.size(), kPiece,
-            [&](std::size_t, std::size_t begin, std::size_t size) {
-              const std::span<float> piece = std::span(gradient_).subspan(begin, size);
-              for (float& g : piece) g *= share;
-              optimizer_.Update(begin, parameters.subspan(begin, size), piece, learning_rate);
-            });
+  ForTiles(engine_.pool(), gradient_.size(), [&](const Tile& tile) {
+    const std::span<float> gradient = std::span(gradient_).subspan(tile.begin, tile.size);
+    for (float& g : gradient) g *= share;
+    optimizer_.Update(tile.begin, parameters.subspan(tile.begin, tile.size), gradient,
+                      learning_rate);
+  });
   double total = 0;
   for (const float loss : losses_) total += loss;
   return total / count;
@@ -86,8 +97,9 @@ Result<PrivateStep> PrivateStep::Create(const graph::Model& model, const LossOpt
                                         const OptimizerConfig& optimizer, Clipping clipping,
                                         NoiseMultiplier noise_multiplier, MaxGradNorm max_grad_norm,
                                         const StepOptions& options) {
-  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid, dp::ClipGrid::Create(noise_multiplier, max_grad_norm,
-                                                                    model.parameter_count()));
+  AH_ASSIGN_OR_RETURN(const dp::ClipGrid grid,
+                      dp::ClipGrid::Create(noise_multiplier, max_grad_norm, model.parameter_count(),
+                                           options.batch));
   AH_ASSIGN_OR_RETURN(TrainingEngine engine,
                       MakeEngine(model, loss, engine::Mode::kPrivateTraining, options));
   AH_ASSIGN_OR_RETURN(Optimizer made, Optimizer::Create(optimizer, engine.parameter_count()));
@@ -116,21 +128,18 @@ void PrivateStep::Release(double expected_batch_size, crypto::RandomSource& nois
                           double learning_rate, std::span<float> parameters) {
   const std::size_t total = parameters.size();
   std::vector<std::unique_ptr<crypto::BranchedRandom>> branches;
-  for (std::size_t begin = 0; begin < total; begin += kNoisePiece) {
+  for (std::size_t begin = 0; begin < total; begin += engine::PieceSize(total)) {
     branches.push_back(std::make_unique<crypto::BranchedRandom>(noise));
   }
   optimizer_.Begin();
-  ForPieces(engine_.pool(), total, kNoisePiece,
-            [&](std::size_t k, std::size_t begin, std::size_t size) {
-              crypto::RandomSource& branch = *branches[begin / kNoisePiece];
-              for (std::size_t at = begin; at < begin + size; at += kTile) {
-                const std::size_t count = std::min(kTile, begin + size - at);
-                const std::span<float> tile = std::span(scratch_[k].gradient).first(count);
-                sum_.TakeNoised(at, branch, expected_batch_size,
-                                std::span(scratch_[k].noise).first(count), tile);
-                optimizer_.Update(at, parameters.subspan(at, count), tile, learning_rate);
-              }
-            });
+  ForTiles(engine_.pool(), total, [&](const Tile& tile) {
+    Scratch& scratch = scratch_[tile.thread];
+    const std::span<float> gradient = std::span(scratch.gradient).first(tile.size);
+    sum_.TakeNoised(tile.begin, *branches[tile.piece], expected_batch_size,
+                    std::span(scratch.noise).first(tile.size), gradient);
+    optimizer_.Update(tile.begin, parameters.subspan(tile.begin, tile.size), gradient,
+                      learning_rate);
+  });
 }
 
 engine::ClippingKind KindOf(Clipping clipping) {

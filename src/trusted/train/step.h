@@ -45,9 +45,9 @@ class PlainStep {
   std::vector<float> losses_;
 };
 
-// With privacy: the mechanism of dp/clip.h. Noise is drawn in pieces of kNoisePiece parameters,
-// each from a branch of its own of the random source, so that neither the number of threads nor
-// their order changes a draw.
+// With privacy: the mechanism of dp/clip.h. Noise is drawn in the pieces of engine/pieces.h, each
+// from a branch of its own of the random source, so that neither the number of threads nor their
+// order changes a draw.
 class PrivateStep {
  public:
   // Refuses what TrainingEngine, the optimizer or dp::ClipGrid refuse.
@@ -62,8 +62,6 @@ class PrivateStep {
 
   const engine::PlanReport& report() const { return engine_.report(); }
   std::uint64_t steps_done() const { return optimizer_.steps_done(); }
-
-  static constexpr std::size_t kNoisePiece = std::size_t{1} << 18;
 
  private:
   PrivateStep(TrainingEngine engine, Optimizer optimizer, Clipping clipping,

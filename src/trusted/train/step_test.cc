@@ -31,12 +31,13 @@ struct Setting {
   std::size_t threads = 1;
   std::size_t group = 0;
   std::optional<engine::Method> norms{};
+  std::size_t planned = 0;  // rows of a step, which the grid is chosen by; 0: all there are
 };
 
 StepOptions OptionsOf(const Setting& setting, std::size_t batch) {
   StepOptions options;
   options.pool = std::make_shared<engine::ThreadPool>(setting.threads);
-  options.batch = batch;
+  options.batch = setting.planned == 0 ? batch : setting.planned;
   options.engine.group = setting.group;
   options.engine.norms = setting.norms;
   return options;
@@ -60,14 +61,21 @@ std::vector<float> After(const graph::Model& model, const Setting& setting,
   return parameters;
 }
 
+dp::ClipGrid GridOf(const graph::Model& model, const Setting& setting, std::size_t contributions) {
+  return dp::ClipGrid::Create(NoiseMultiplier(setting.noise), MaxGradNorm(setting.norm),
+                              model.parameter_count(), contributions)
+      .value();
+}
+
 // What the step added up, its noise taken off, in units of the gradient.
 Numbers SumOf(const graph::Model& model, const Setting& setting,
-              const std::vector<float>& parameters) {
+              const std::vector<float>& parameters, std::size_t contributions = 1) {
   crypto::InsecureSeededRandom random(kSeed);
   crypto::BranchedRandom first(random);
   std::vector<std::int64_t> noise(parameters.size());
-  dp::SampleDiscreteGaussian(dp::kNoiseScaleLog2, first, noise);
-  const double unit = setting.noise * setting.norm / static_cast<double>(dp::kNoiseScale);
+  const dp::ClipGrid grid = GridOf(model, setting, contributions);
+  dp::SampleDiscreteGaussian(grid.noise_scale_log2(), first, noise);
+  const double unit = grid.granularity();
   const std::vector<float> start = FlatParameters(model);
   Numbers sum(start.size());
   for (std::size_t i = 0; i < sum.size(); ++i) {
@@ -194,7 +202,7 @@ TEST(PrivateStep, IsTheSameBitsInAnyOrderOfTheRows) {
   EXPECT_EQ(After(model, {}, rows), expected);
 }
 
-// With little noise the grid is so fine that 32 bits hold one or two contributions.
+// With little noise, the finest grid is so fine that 32 bits hold one or two contributions.
 TEST(PrivateStep, ABatchBeyondTheCapacityIsSummedExactly) {
   const graph::Model model = Net();
   const ExampleSet examples = Examples(33, 9);
@@ -202,10 +210,8 @@ TEST(PrivateStep, ABatchBeyondTheCapacityIsSummedExactly) {
       testing::Gradients(model, Loss::kCrossEntropy, FlatParameters(model), examples);
   for (const double noise : {0x1p-6, 0x1p-5}) {
     Setting setting{Clipping::kFlat, noise, MedianNorm(gradients)};
-    const dp::ClipGrid grid =
-        dp::ClipGrid::Create(NoiseMultiplier(noise), MaxGradNorm(setting.norm),
-                             model.parameter_count())
-            .value();
+    setting.planned = 1;
+    const dp::ClipGrid grid = GridOf(model, setting, 1);
     ASSERT_LE(dp::GridSum(grid).capacity(), 3U);
     const std::vector<float> after = After(model, setting, AllRows(examples));
     const Numbers sum = SumOf(model, setting, after);
@@ -219,6 +225,24 @@ TEST(PrivateStep, ABatchBeyondTheCapacityIsSummedExactly) {
       setting.group = threads == 2 ? 4 : 1;
       EXPECT_EQ(After(model, setting, AllRows(examples)), after) << threads;
     }
+  }
+}
+
+// A step that is known to be larger has a coarser grid, which holds it.
+TEST(PrivateStep, AGridForTheWholeBatchGivesTheSameSum) {
+  const graph::Model model = Net();
+  const ExampleSet examples = Examples(33, 9);
+  const auto gradients =
+      testing::Gradients(model, Loss::kCrossEntropy, FlatParameters(model), examples);
+  const Setting setting{Clipping::kFlat, 0x1p-6, MedianNorm(gradients)};
+  const dp::ClipGrid grid = GridOf(model, setting, 33);
+  ASSERT_LT(grid.noise_scale_log2(), dp::kNoiseScaleLog2);
+  ASSERT_GE(dp::GridSum(grid).capacity(), 33U);
+  const Numbers sum = SumOf(model, setting, After(model, setting, AllRows(examples)), 33);
+  const Numbers expected = ClippedInDouble(
+      model, setting.clipping, grid.radius() * grid.granularity() * (1 - 0x1p-16), gradients);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    EXPECT_NEAR(sum[i], expected[i], 2e-5 * setting.norm) << i;
   }
 }
 

@@ -263,6 +263,30 @@ TEST(Clipping, PerLayerAndAutomaticFollowTheirFormulas) {
   }
 }
 
+// Of 16384 numbers all products of two, and their softmax along each row: a GiB each.
+TEST(TrainingEngine, TellsBeforehandThatAModelIsTooLarge) {
+  OnnxBuilder b({16384});
+  b.Integers("first", {1}).Integers("last", {2}).Weight("w", {16384, 3}, Numbers(49152, 1));
+  b.Weight("v", {1}, {0.01F}).Node("Mul", {"x", "v"}, {"u"});
+  b.Node("Unsqueeze", {"u", "last"}, {"column"}).Node("Unsqueeze", {"u", "first"}, {"row"});
+  b.Node("MatMul", {"column", "row"}, {"products"});
+  b.Node("Softmax", {"products"}, {"parts"}, {Int("axis", -1)});
+  b.Node("MatMul", {"parts", "w"}, {"rows"});
+  b.Node("ReduceMean", {"rows"}, {"y"}, {Ints("axes", {1}), Int("keepdims", 0)});
+  const graph::Model large = graph::ImportOnnx(b.Output("y").Write()).value();
+  for (const Mode mode : {Mode::kTraining, Mode::kPrivateTraining}) {
+    engine::EngineOptions options;
+    options.mode = mode;
+    EXPECT_TRUE(TrainingEngine::Check(SmallNet(), Loss::kCrossEntropy, options).ok());
+    const Status checked = TrainingEngine::Check(large, Loss::kCrossEntropy, options);
+    ASSERT_FALSE(checked.ok());
+    EXPECT_EQ(checked.error().code(), ErrorCode::kLimitExceeded) << checked.error().message();
+    const auto made = TrainingEngine::Create(large, Loss::kCrossEntropy, options, nullptr);
+    ASSERT_FALSE(made.ok());
+    EXPECT_EQ(made.error().message(), checked.error().message());
+  }
+}
+
 TEST(ThreadPool, EveryThreadHasItsTurnInEveryRound) {
   engine::ThreadPool pool(3);
   std::atomic<int> calls[3] = {};
