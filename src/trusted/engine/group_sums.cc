@@ -54,21 +54,16 @@ void JoinRows(const SumTask& task, const SumGroup& group, const GradientSum& sum
   const std::size_t d = sum.outer.d;
   float* joined = Reals(sum.gradient, group.frame, e);
   const float* raw = Reals(sum.raw, group.frame, e);
+  std::int32_t* firsts = group.rows + RowsRead(task.sums) * task.group;
+  FindRepeats(task.kernels, sum.outer.positions, rows, firsts);
   for (std::size_t t = 0; t < sum.outer.positions; ++t) {
-    const std::int32_t row = rows[t];
-    const auto here = static_cast<std::int32_t>(t);
-    std::int32_t first = here;
-    for (std::int32_t s = 0; s < here; ++s) {
-      first = std::min(first, rows[static_cast<std::size_t>(s)] == row ? s : here);
-    }
+    const auto first = static_cast<std::size_t>(firsts[t]);
     float* own = joined + t * d;
-    if (row >= 0 && first == here) {
+    if (rows[t] >= 0 && first == t) {
       if (joined != raw) std::memcpy(own, raw + t * d, d * sizeof(float));
       continue;
     }
-    if (row >= 0) {
-      AddScaled(task.kernels, d, raw + t * d, 1, joined + static_cast<std::size_t>(first) * d);
-    }
+    if (rows[t] >= 0) AddScaled(task.kernels, d, raw + t * d, 1, joined + first * d);
     std::memset(own, 0, d * sizeof(float));
     rows[t] = -1;
   }

@@ -31,9 +31,10 @@ struct SumTask {
 // One group and the memory for its norms and factors.
 struct SumGroup {
   Frame frame;
-  double* squares = nullptr;     // [parameters, SumTask::group]
-  float* scales = nullptr;       // [parameters if by layer, else 1; SumTask::group]
-  std::int32_t* rows = nullptr;  // which ones of tables are added to, -1: none; [group, RowsRead]
+  double* squares = nullptr;  // [parameters, SumTask::group]
+  float* scales = nullptr;    // [parameters if by layer, else 1; SumTask::group]
+  // Which rows of tables are added to, -1: none; the last RowsRead places are scratch.
+  std::int32_t* rows = nullptr;  // [group + 1, RowsRead]
 };
 
 struct SumItem {

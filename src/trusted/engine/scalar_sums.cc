@@ -5,6 +5,17 @@
 
 namespace anchorhold::engine {
 
+void FindRepeats(const Kernels& kernels, std::size_t n, const std::int32_t* rows,
+                 std::int32_t* first) {
+  if (kernels.sums != nullptr) return kernels.sums->find_repeats(n, rows, first);
+  for (std::size_t t = 0; t < n; ++t) {
+    first[t] = static_cast<std::int32_t>(t);
+    for (std::size_t s = t; s-- > 0;) {
+      first[t] = rows[s] == rows[t] ? static_cast<std::int32_t>(s) : first[t];
+    }
+  }
+}
+
 double SquaresOf(const Kernels& kernels, std::size_t n, const float* x) {
   if (kernels.sums != nullptr) return kernels.sums->squares(n, x);
   double sum = 0;

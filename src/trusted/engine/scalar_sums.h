@@ -9,6 +9,8 @@
 
 namespace anchorhold::engine {
 
+void FindRepeats(const Kernels& kernels, std::size_t n, const std::int32_t* rows,
+                 std::int32_t* first);
 double SquaresOf(const Kernels& kernels, std::size_t n, const float* x);
 void AddScaled(const Kernels& kernels, std::size_t n, const float* x, float scale, float* y);
 double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scale,

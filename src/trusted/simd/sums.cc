@@ -69,6 +69,26 @@ HWY_INLINE double SumSquares(std::size_t n, const Each& each, const Last& last) 
   return sum.Total();
 }
 
+// From the last s to the first, so that the least one stands in the end: each goes to all t behind
+// it that are equal to it, itself among them.
+void FindRepeats(std::size_t n, const std::int32_t* rows, std::int32_t* first) {
+  const hn::ScalableTag<std::int32_t> d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t s = n; s-- > 0;) {
+    const auto row = hn::Set(d, rows[s]);
+    const auto place = hn::Set(d, static_cast<std::int32_t>(s));
+    first[s] = static_cast<std::int32_t>(s);
+    std::size_t t = s + 1;
+    for (; t + lanes <= n; t += lanes) {
+      const auto equal = hn::Eq(hn::LoadU(d, rows + t), row);
+      hn::StoreU(hn::IfThenElse(equal, place, hn::LoadU(d, first + t)), d, first + t);
+    }
+    for (; t < n; ++t) {
+      first[t] = rows[t] == rows[s] ? static_cast<std::int32_t>(s) : first[t];
+    }
+  }
+}
+
 double Squares(std::size_t n, const float* x) {
   const hn::ScalableTag<float> d;
   return SumSquares(
@@ -242,8 +262,8 @@ void FromShortGrid(std::size_t n, const std::int32_t* sum, const std::int64_t* n
 }
 
 extern const SumKernels kSums;
-const SumKernels kSums = {Squares,   AddScaled, AddGrid,       AddScaledRows, AddGridRows,
-                          FlushGrid, FromGrid,  FromShortGrid, Sgd,           Adam};
+const SumKernels kSums = {FindRepeats, Squares,  AddScaled,     AddGrid, AddScaledRows, AddGridRows,
+                          FlushGrid,   FromGrid, FromShortGrid, Sgd,     Adam};
 
 #endif
 }  // namespace anchorhold::simd::HWY_NAMESPACE

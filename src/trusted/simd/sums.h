@@ -19,6 +19,8 @@ struct TableRows {
 };
 
 struct SumKernels {
+  // first[t] = the least s <= t with rows[s] = rows[t].
+  void (*find_repeats)(std::size_t n, const std::int32_t* rows, std::int32_t* first);
   // sum of x_i^2: squares in float, chains of at most 16 of them, those in double. Not finite
   // exactly if an entry is not, or if a chain is beyond floats (then x is too long for any norm).
   // Relative error at most 2^-19.
@@ -55,6 +57,7 @@ struct SumKernels {
     double epsilon = 0;            // adam
     double first_correction = 1;   // adam: 1 - beta1^t
     double second_correction = 1;  // adam: 1 - beta2^t
+    float share = 1;               // of the gradient, multiplied in float32
   };
   // m: the velocity; not looked at (and may be null) where momentum is 0.
   void (*sgd)(const Update& update, std::size_t n, const float* gradient, float* w, float* m);

@@ -166,6 +166,20 @@ TEST_P(Sums, AddGridAddsRoundedNumbers) {
   }
 }
 
+TEST_P(Sums, FindRepeatsGivesTheFirstOfEqualRows) {
+  for (const std::size_t n : {0U, 1U, 2U, 15U, 16U, 17U, 64U, 131U}) {
+    std::vector<std::int32_t> rows(n);
+    for (std::int32_t& row : rows) row = static_cast<std::int32_t>(random_() % 40) - 1;
+    Guarded<std::int32_t> first(std::vector<std::int32_t>(n, -7));
+    kernels().find_repeats(n, rows.data(), first.data());
+    const std::vector<std::int32_t> found = first.Values();
+    for (std::size_t t = 0; t < n; ++t) {
+      const auto expected = std::find(rows.begin(), rows.end(), rows[t]) - rows.begin();
+      EXPECT_EQ(found[t], expected) << t;
+    }
+  }
+}
+
 // Rows of a table: as each of them by itself, those outside of [begin, end) left out.
 TEST_P(Sums, RowsAreAddedWhereTheyBelong) {
   constexpr std::int32_t kTable = 9;
@@ -243,7 +257,7 @@ TEST_P(Sums, FromGridIsTheScaledSum) {
 // One step of train/optimizer.h's formulas.
 void SgdReference(const SumKernels::Update& update, const Floats& gradient, Floats& w, Floats& m) {
   for (std::size_t i = 0; i < w.size(); ++i) {
-    double direction = gradient[i] + update.decay * w[i];
+    double direction = double{update.share * gradient[i]} + update.decay * w[i];
     if (update.momentum > 0) {
       const double velocity = update.momentum * m[i] + direction;
       m[i] = static_cast<float>(velocity);
@@ -258,7 +272,7 @@ void AdamReference(const SumKernels::Update& update, bool decoupled, const Float
   const double penalty = decoupled ? 0 : update.decay;
   const double kept = decoupled ? 1 - update.rate * update.decay : 1;
   for (std::size_t i = 0; i < w.size(); ++i) {
-    const double g = gradient[i] + penalty * w[i];
+    const double g = double{update.share * gradient[i]} + penalty * w[i];
     const double first = update.beta1 * m[i] + (1 - update.beta1) * g;
     const double second = update.beta2 * s[i] + (1 - update.beta2) * g * g;
     m[i] = static_cast<float>(first);
@@ -277,6 +291,7 @@ TEST_P(Sums, SgdIsItsFormula) {
       update.decay = variant % 2 == 0 ? 0 : 0.003;
       update.momentum = variant == 0 ? 0 : 0.9;
       update.nesterov = variant == 3;
+      update.share = variant == 1 ? 0.37F : 1;
       Floats w = RandomFloats(n, random_);
       Floats m(n);
       Guarded<float> fast_w(w);
@@ -300,7 +315,7 @@ bool IsNeighbour(float a, float b) {
 TEST_P(Sums, AdamIsItsFormula) {
   for (const std::size_t n : kSizes) {
     for (const bool decoupled : {false, true}) {
-      SumKernels::Update update = {0.001, 0.01, 0, false, 0.9, 0.999, 1e-8, 1, 1};
+      SumKernels::Update update = {0.001, 0.01, 0, false, 0.9, 0.999, 1e-8, 1, 1, 0.37F};
       Floats w = RandomFloats(n, random_);
       Floats m(n);
       Floats s(n);

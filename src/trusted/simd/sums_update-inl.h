@@ -29,6 +29,10 @@ struct WholeAccess {
   HWY_INLINE auto Load(const float* p) const {
     return hn::PromoteTo(DoubleTag(), hn::LoadU(HalfTag(), p));
   }
+  HWY_INLINE auto Load(const float* p, float share) const {
+    const HalfTag d;
+    return hn::PromoteTo(DoubleTag(), hn::Mul(hn::LoadU(d, p), hn::Set(d, share)));
+  }
   HWY_INLINE void Store(hn::Vec<DoubleTag> v, float* p) const {
     hn::StoreU(hn::DemoteTo(HalfTag(), v), HalfTag(), p);
   }
@@ -37,6 +41,10 @@ struct PartAccess {
   std::size_t n;
   HWY_INLINE auto Load(const float* p) const {
     return hn::PromoteTo(DoubleTag(), LoadPart(HalfTag(), p, n));
+  }
+  HWY_INLINE auto Load(const float* p, float share) const {
+    const HalfTag d;
+    return hn::PromoteTo(DoubleTag(), hn::Mul(LoadPart(d, p, n), hn::Set(d, share)));
   }
   HWY_INLINE void Store(hn::Vec<DoubleTag> v, float* p) const {
     StorePart(hn::DemoteTo(HalfTag(), v), HalfTag(), p, n);
@@ -61,7 +69,7 @@ void SgdOf(const SumKernels::Update& update, std::size_t n, const float* gradien
   const auto momentum = hn::Set(d, update.momentum);
   ForParameters(n, [&](std::size_t i, auto access) HWY_ATTR {
     const auto parameter = access.Load(w + i);
-    auto direction = hn::Add(access.Load(gradient + i), hn::Mul(decay, parameter));
+    auto direction = hn::Add(access.Load(gradient + i, update.share), hn::Mul(decay, parameter));
     if constexpr (kMomentum) {
       const auto velocity = hn::Add(hn::Mul(momentum, access.Load(m + i)), direction);
       access.Store(velocity, m + i);
@@ -93,7 +101,7 @@ inline void Adam(const SumKernels::Update& update, bool decoupled, std::size_t n
   const auto epsilon = hn::Set(d, update.epsilon);
   ForParameters(n, [&](std::size_t i, auto access) HWY_ATTR {
     const auto parameter = access.Load(w + i);
-    const auto g = hn::Add(access.Load(gradient + i), hn::Mul(penalty, parameter));
+    const auto g = hn::Add(access.Load(gradient + i, update.share), hn::Mul(penalty, parameter));
     const auto first = hn::Add(hn::Mul(beta1, access.Load(m + i)), hn::Mul(rest1, g));
     const auto second = hn::Add(hn::Mul(beta2, access.Load(s + i)), hn::Mul(hn::Mul(rest2, g), g));
     access.Store(first, m + i);

@@ -119,11 +119,11 @@ void Optimizer::Step(std::span<float> parameters, std::span<const float> gradien
 }
 
 void Optimizer::Update(std::size_t begin, std::span<float> parameters,
-                       std::span<const float> gradient, double learning_rate) {
+                       std::span<const float> gradient, double learning_rate, float share) {
   AH_CHECK(parameters.size() == gradient.size());
   AH_CHECK(first_.empty() || begin + gradient.size() <= first_.size());
   AH_CHECK(second_.empty() || begin + gradient.size() <= second_.size());
-  const Range range{begin, parameters, gradient};
+  const Range range{begin, parameters, gradient, share};
   switch (config_.kind) {
     case OptimizerKind::kSgd:
       return UpdateSgd(range, learning_rate);
@@ -138,10 +138,11 @@ void Optimizer::Update(std::size_t begin, std::span<float> parameters,
 }
 
 void Optimizer::UpdateSgd(const Range& range, double rate) {
-  const auto& [begin, parameters, gradient] = range;
+  const auto& [begin, parameters, gradient, share] = range;
   float* velocities = first_.empty() ? nullptr : first_.data() + begin;
   if (kernels_ != nullptr) {
     simd::SumKernels::Update update;
+    update.share = share;
     update.rate = rate;
     update.decay = config_.weight_decay;
     update.momentum = config_.momentum;
@@ -150,7 +151,7 @@ void Optimizer::UpdateSgd(const Range& range, double rate) {
     return;
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    double direction = gradient[i] + config_.weight_decay * parameters[i];
+    double direction = range.Gradient(i) + config_.weight_decay * parameters[i];
     if (velocities != nullptr) {
       const double velocity = config_.momentum * velocities[i] + direction;
       velocities[i] = static_cast<float>(velocity);
@@ -161,7 +162,7 @@ void Optimizer::UpdateSgd(const Range& range, double rate) {
 }
 
 void Optimizer::UpdateAdam(const Range& range, double rate) {
-  const auto& [begin, parameters, gradient] = range;
+  const auto& [begin, parameters, gradient, share] = range;
   const double first_correction = 1 - PowerOf(config_.beta1, steps_done_);
   const double second_correction = 1 - PowerOf(config_.beta2, steps_done_);
   const bool decoupled = config_.kind == OptimizerKind::kAdamW;
@@ -169,6 +170,7 @@ void Optimizer::UpdateAdam(const Range& range, double rate) {
   float* second = second_.data() + begin;
   if (kernels_ != nullptr) {
     simd::SumKernels::Update update;
+    update.share = share;
     update.rate = rate;
     update.decay = config_.weight_decay;
     update.beta1 = config_.beta1;
@@ -183,7 +185,7 @@ void Optimizer::UpdateAdam(const Range& range, double rate) {
   const double penalty = decoupled ? 0 : config_.weight_decay;
   const double kept = decoupled ? 1 - rate * config_.weight_decay : 1;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const double g = gradient[i] + penalty * parameters[i];
+    const double g = range.Gradient(i) + penalty * parameters[i];
     const double m = config_.beta1 * first[i] + (1 - config_.beta1) * g;
     const double s = config_.beta2 * second[i] + (1 - config_.beta2) * g * g;
     first[i] = static_cast<float>(m);
@@ -195,10 +197,10 @@ void Optimizer::UpdateAdam(const Range& range, double rate) {
 }
 
 void Optimizer::UpdateRmsProp(const Range& range, double rate) {
-  const auto& [begin, parameters, gradient] = range;
+  const auto& [begin, parameters, gradient, share] = range;
   const double alpha = config_.alpha;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const double g = gradient[i] + config_.weight_decay * parameters[i];
+    const double g = range.Gradient(i) + config_.weight_decay * parameters[i];
     const double s = alpha * second_[begin + i] + (1 - alpha) * g * g;
     second_[begin + i] = static_cast<float>(s);
     double variance = s;
@@ -218,10 +220,10 @@ void Optimizer::UpdateRmsProp(const Range& range, double rate) {
 }
 
 void Optimizer::UpdateAdagrad(const Range& range, double rate) {
-  const auto& [begin, parameters, gradient] = range;
+  const auto& [begin, parameters, gradient, share] = range;
   const double decayed = rate / (1 + static_cast<double>(steps_done_ - 1) * config_.lr_decay);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const double g = gradient[i] + config_.weight_decay * parameters[i];
+    const double g = range.Gradient(i) + config_.weight_decay * parameters[i];
     const double s = second_[begin + i] + g * g;
     second_[begin + i] = static_cast<float>(s);
     parameters[i] =

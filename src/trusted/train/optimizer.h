@@ -85,10 +85,11 @@ class Optimizer {
   void Step(std::span<float> parameters, std::span<const float> gradient, double learning_rate);
 
   // The same in parts: one Begin a step, then Update for ranges that cover the parameters once;
-  // `parameters` and `gradient` are those from `begin` on. Threads may update different ranges.
+  // `parameters` and `gradient` are those from `begin` on; the gradient counts times `share`, in
+  // float32. Threads may update different ranges.
   void Begin() { ++steps_done_; }
   void Update(std::size_t begin, std::span<float> parameters, std::span<const float> gradient,
-              double learning_rate);
+              double learning_rate, float share = 1);
 
   std::uint64_t steps_done() const { return steps_done_; }
 
@@ -97,6 +98,8 @@ class Optimizer {
     std::size_t begin;
     std::span<float> parameters;
     std::span<const float> gradient;
+    float share;
+    double Gradient(std::size_t i) const { return double{share * gradient[i]}; }
   };
   Optimizer(const OptimizerConfig& config, std::size_t parameter_count);
   void UpdateSgd(const Range& range, double rate);

@@ -77,6 +77,26 @@ TEST(Adam, ConstantGradientMovesByTheLearningRate) {
   EXPECT_NEAR(theta[1], 1, 1e-3);
 }
 
+TEST(Optimizer, AShareOfTheGradientIsAScaledGradient) {
+  for (const OptimizerKind kind : {OptimizerKind::kSgd, OptimizerKind::kAdam, OptimizerKind::kAdamW,
+                                   OptimizerKind::kRmsProp, OptimizerKind::kAdagrad}) {
+    const OptimizerConfig config = DefaultsOf(kind);
+    Optimizer whole = Make(config, 3);
+    Optimizer shared = Make(config, 3);
+    std::vector<float> expected{1, -2, 3};
+    std::vector<float> theta = expected;
+    const std::vector<float> gradient{0.5F, 4, -1};
+    std::vector<float> scaled;
+    for (const float g : gradient) scaled.push_back(g * 0.37F);
+    for (int step = 0; step < 3; ++step) {
+      whole.Step(expected, scaled, 0.1);
+      shared.Begin();
+      shared.Update(0, theta, gradient, 0.1, 0.37F);
+    }
+    EXPECT_EQ(theta, expected) << static_cast<int>(kind);
+  }
+}
+
 TEST(Optimizer, EpsilonIsAddedToTheRoot) {
   Optimizer adam = Make({.kind = OptimizerKind::kAdam, .learning_rate = 1, .epsilon = 3}, 1);
   std::vector<float> theta{0};

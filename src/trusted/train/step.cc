@@ -70,10 +70,8 @@ double PlainStep::Run(std::span<const BatchRow> rows, double learning_rate,
   const auto share = static_cast<float>(1 / count);
   optimizer_.Begin();
   ForTiles(engine_.pool(), gradient_.size(), [&](const Tile& tile) {
-    const std::span<float> gradient = std::span(gradient_).subspan(tile.begin, tile.size);
-    for (float& g : gradient) g *= share;
-    optimizer_.Update(tile.begin, parameters.subspan(tile.begin, tile.size), gradient,
-                      learning_rate);
+    optimizer_.Update(tile.begin, parameters.subspan(tile.begin, tile.size),
+                      std::span(gradient_).subspan(tile.begin, tile.size), learning_rate, share);
   });
   double total = 0;
   for (const float loss : losses_) total += loss;
