@@ -4,6 +4,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace anchorhold;
   const ByteSpan input = std::as_bytes(std::span(data, size));
-  (void)client::UnverifiedGoodUntil(input);
+  for (const char* role : {"vek", "crl", "tcb_info", "qe_identity"}) {
+    (void)client::UnverifiedGoodUntil(role, input);
+  }
   return 0;
 }

@@ -78,6 +78,11 @@ Status AddRules(attest::Platform platform, const PolicyOptions& options,
     case attest::Platform::kAzureVtpm:
       policy.azure_vtpm.emplace();
       return Ok();
+    case attest::Platform::kNvidiaGpu: {
+      attest::NvidiaGpuPolicy& rules = policy.nvidia_gpu.emplace();
+      rules.require_driver_rim = rules.require_vbios_rim = true;
+      return Ok();
+    }
     default:
       return Ok();
   }

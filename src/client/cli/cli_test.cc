@@ -205,7 +205,8 @@ TEST_F(CliTest, MeasureAndPolicy) {
   ExpectError("policy new --enclave enclave", 2);
   // Every platform's rules are such that the policy can be read again.
   const std::string image(96, 'a');
-  for (const std::string platform : {"sev-snp", "tdx", "sgx-dcap", "tpm2", "nitro", "azure-vtpm"}) {
+  for (const std::string platform :
+       {"sev-snp", "tdx", "sgx-dcap", "tpm2", "nitro", "azure-vtpm", "nvidia-gpu"}) {
     const auto made = RunJson("policy new --measurement " + image + " --accept " + platform +
                               " --out " + platform + ".toml");
     EXPECT_EQ(made["measurements"][0], image) << platform;

@@ -45,20 +45,6 @@ Result<UnixSeconds> CertificatesGoodUntil(ByteSpan file) {
   return until;
 }
 
-Result<UnixSeconds> UnverifiedGoodUntilAs(EndorsementForm form, ByteSpan file) {
-  switch (form) {
-    case EndorsementForm::kCertificates:
-      return CertificatesGoodUntil(file);
-    case EndorsementForm::kRevocationList:
-      return ListGoodUntil(file);
-    case EndorsementForm::kTcbInfo:
-      return CollateralGoodUntil(file, "tcbInfo");
-    case EndorsementForm::kQeIdentity:
-      return CollateralGoodUntil(file, "enclaveIdentity");
-  }
-  return InternalError("a form that nobody knows");
-}
-
 std::vector<std::string> FoldersIn(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
@@ -89,17 +75,18 @@ Result<std::optional<Bytes>> ReadRole(const std::string& folder, std::string_vie
 
 }  // namespace
 
-Result<UnixSeconds> UnverifiedGoodUntil(ByteSpan file) {
-  const std::string_view text = AsText(file);
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && text[first] == '{') {
-    auto tcb_info = CollateralGoodUntil(file, "tcbInfo");
-    return tcb_info.ok() ? tcb_info : CollateralGoodUntil(file, "enclaveIdentity");
+Result<UnixSeconds> UnverifiedGoodUntil(std::string_view role, ByteSpan file) {
+  switch (FormOfRole(role)) {
+    case EndorsementForm::kCertificates:
+      return CertificatesGoodUntil(file);
+    case EndorsementForm::kRevocationList:
+      return ListGoodUntil(file);
+    case EndorsementForm::kTcbInfo:
+      return CollateralGoodUntil(file, "tcbInfo");
+    case EndorsementForm::kQeIdentity:
+      return CollateralGoodUntil(file, "enclaveIdentity");
   }
-  if (const auto lists = crypto::ReadRevocationLists(file, 1); lists.ok() && lists->size() == 1) {
-    return ListGoodUntil(file);
-  }
-  return CertificatesGoodUntil(file);
+  return InternalError("a form that nobody knows");
 }
 
 Result<std::vector<attest::CarriedFile>> EndorsementCache::Find(
@@ -114,7 +101,7 @@ Result<std::vector<attest::CarriedFile>> EndorsementCache::Find(
     const std::string path = JoinPath(folder, role.name);
     if (!PathExists(path)) continue;
     AH_ASSIGN_OR_RETURN(Bytes bytes, ReadWholeFile(path, limits::kEvidenceFileBytesMax));
-    const auto good_until = UnverifiedGoodUntil(bytes);
+    const auto good_until = UnverifiedGoodUntil(role.name, bytes);
     if (!good_until.ok()) return good_until.error().At(path);
     if (*good_until < now) return Stale(path, *good_until);
     out.push_back({std::string(role.name), std::move(bytes)});
@@ -132,7 +119,7 @@ Result<std::vector<EndorsementCache::Entry>> EndorsementCache::List() const {
         Entry entry{kind, set, role, JoinPath(of_set, role), std::nullopt};
         const auto bytes = ReadWholeFile(entry.path, limits::kEvidenceFileBytesMax);
         if (bytes.ok()) {
-          const auto good_until = UnverifiedGoodUntil(*bytes);
+          const auto good_until = UnverifiedGoodUntil(role, *bytes);
           if (good_until.ok()) entry.good_until = *good_until;
         }
         out.push_back(std::move(entry));
@@ -173,7 +160,7 @@ Result<std::vector<EndorsementCache::Entry>> EndorsementCache::Keep(
   const std::string folder = JoinPath(folder_, std::string(kind.name()) + "/" + set);
   std::vector<Entry> out;
   for (const GivenFile& file : files) {
-    const auto good_until = UnverifiedGoodUntilAs(FormOfRole(file.role), file.bytes);
+    const auto good_until = UnverifiedGoodUntil(file.role, file.bytes);
     if (!good_until.ok()) return good_until.error().At(file.where);
     if (*good_until < now) {
       return InvalidInput("was good until " + FormatTime(*good_until) + "; get a newer one")
@@ -182,8 +169,8 @@ Result<std::vector<EndorsementCache::Entry>> EndorsementCache::Keep(
     out.push_back(
         {std::string(kind.name()), set, file.role, JoinPath(folder, file.role), *good_until});
   }
+  AH_RETURN_IF_ERROR(MakeFolder(folder, 0700));
   for (std::size_t i = 0; i < files.size(); ++i) {
-    AH_RETURN_IF_ERROR(MakeFolder(folder, 0700));
     AH_RETURN_IF_ERROR(WriteWholeFile(out[i].path, files[i].bytes, IfExists::kReplace));
   }
   return out;

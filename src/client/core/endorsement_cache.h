@@ -17,8 +17,8 @@
 namespace anchorhold::client {
 
 // Until when certificates (the first that expires), a revocation list or Intel's collateral are
-// good. Verified by nobody. kInvalidInput for anything else.
-Result<UnixSeconds> UnverifiedGoodUntil(ByteSpan file);
+// good, whichever a file of that role is. Verified by nobody. kInvalidInput for anything else.
+Result<UnixSeconds> UnverifiedGoodUntil(std::string_view role, ByteSpan file);
 
 class EndorsementCache final : public attest::EndorsementSource {
  public:

@@ -163,13 +163,20 @@ TEST_F(EndorsementCacheTest, IntelsCollateralIsKeptByPlatform) {
 }
 
 TEST(GoodUntil, ReadsIntelsCollateral) {
-  const auto until = [](std::string_view text) { return UnverifiedGoodUntil(AsBytes(text)); };
-  EXPECT_EQ(until(R"({"tcbInfo":{"nextUpdate":"2025-07-19T10:00:35Z"},"signature":"00"})").value(),
-            ParseTime("2025-07-19T10:00:35Z").value());
-  EXPECT_TRUE(until(R"( {"enclaveIdentity":{"nextUpdate":"2025-07-19T10:00:35Z"}})").ok());
+  const auto until = [](std::string_view role, std::string_view text) {
+    return UnverifiedGoodUntil(role, AsBytes(text));
+  };
+  EXPECT_EQ(
+      until("tcb_info", R"({"tcbInfo":{"nextUpdate":"2025-07-19T10:00:35Z"},"signature":"00"})")
+          .value(),
+      ParseTime("2025-07-19T10:00:35Z").value());
+  EXPECT_TRUE(
+      until("qe_identity", R"( {"enclaveIdentity":{"nextUpdate":"2025-07-19T10:00:35Z"}})").ok());
   for (const char* text : {"", "{}", "{", R"({"tcbInfo":{}})", R"({"tcbInfo":1})",
                            R"({"tcbInfo":{"nextUpdate":"soon"}})", "text"}) {
-    EXPECT_FALSE(until(text).ok()) << text;
+    for (const char* role : {"tcb_info", "qe_identity", "root_ca_crl", "pck_chain"}) {
+      EXPECT_FALSE(until(role, text).ok()) << role << text;
+    }
   }
 }
 

@@ -32,12 +32,9 @@ struct Gpu {
   Bytes fwid;  // its certificate's
 };
 
-Result<NvidiaGpuPolicy> RulesInForce(const AppraisalInput& input) {
-  if (input.policy == nullptr) return NvidiaGpuPolicy();
-  if (!input.policy->nvidia_gpu.has_value()) {
-    return Refuse("policy", "it has no table [nvidia-gpu]: nothing is said about such devices");
-  }
-  return *input.policy->nvidia_gpu;
+Result<NvidiaGpuPolicy> PolicyInForce(const AppraisalInput& input) {
+  return attest::RulesInForce(input, &attest::AppraisalPolicy::nvidia_gpu, NvidiaGpuPolicy(),
+                              "it has no table [nvidia-gpu]: nothing is said about such devices");
 }
 
 Result<Gpu> CheckDevice(Appraiser& appraiser, const AppraisalInput& input,
@@ -167,14 +164,10 @@ Result<bool> CheckRims(Appraiser& appraiser, const AppraisalInput& input,
 Status CheckVersion(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
                     const std::optional<std::vector<std::string>>& accepted,
                     const std::string& found) {
-  if (!accepted.has_value()) {
-    appraiser.Skip(name, attest::WhyLeftOut(input));
-    return Ok();
-  }
-  const bool listed =
-      !found.empty() && std::find(accepted->begin(), accepted->end(), found) != accepted->end();
-  return appraiser.Check(
-      name, listed,
+  const bool listed = accepted.has_value() && !found.empty() &&
+                      std::find(accepted->begin(), accepted->end(), found) != accepted->end();
+  return attest::CheckIfSet(
+      appraiser, input, name, accepted.has_value(), listed,
       found.empty() ? "the report states none" : "\"" + found + "\" is not listed in the policy");
 }
 
@@ -195,7 +188,7 @@ Status CheckRules(Appraiser& appraiser, const AppraisalInput& input, const Nvidi
 }  // namespace
 
 Result<attest::Findings> VerifyNvidiaGpu(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const NvidiaGpuPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const NvidiaGpuPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(const UnverifiedGpuEvidence evidence, ReadGpuEvidence(input.files));
   const auto rim_pins = attest::RootPins(policy.rim_roots, kRimRoots);
   if (evidence.Devices().empty() && !evidence.rim.has_value()) {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "client/gpu/test_gpu.h"
+#include "shared/attest/test_appraisal.h"
 
 namespace anchorhold::client {
 namespace {
@@ -34,11 +35,7 @@ class NvidiaGpu : public ::testing::Test {
   }
   // The name of the check that refuses; "" if none does.
   std::string Refused(const Files& files, UnixSeconds now = kGpuNow) const {
-    const auto result = Judge(files, now);
-    if (result.ok()) return "";
-    EXPECT_EQ(result.error().code(), ErrorCode::kAttestationRefused);
-    EXPECT_FALSE(RefusedCheck(result.error()).empty()) << result.error().message();
-    return std::string(RefusedCheck(result.error()));
+    return attest::testing::RefusedBy(Judge(files, now));
   }
   // The same with one file instead of another.
   std::string RefusedWith(const std::string& role, ByteSpan bytes) const {

@@ -4,60 +4,46 @@
 #include <array>
 #include <cstdio>
 
-#include "shared/attest/fields.h"
+#include "shared/attest/little_reader.h"
 
 namespace anchorhold::client {
 namespace {
 
 using attest::Claim;
 using attest::Fields;
+using attest::LittleReader;
 
 constexpr std::size_t kRequestBytes = 4 + kSpdmNonceBytes + 1;
 constexpr std::size_t kResponseHeadBytes = 8;
 constexpr std::size_t kReportBytesMax = 256 * 1024;
 constexpr std::size_t kGpuVersionBytes = 8;
+constexpr std::string_view kEndsEarly = "it ends too early";
 constexpr std::uint8_t kVersion11 = 0x11, kGetMeasurements = 0xe0, kMeasurements = 0x60;
 
-// Takes parts off the front, each only if it is there whole.
-class Cursor {
- public:
-  explicit Cursor(ByteSpan rest) : rest_(rest) {}
-  Result<ByteSpan> Take(std::size_t size) {
-    if (size > rest_.size()) return InvalidInput("it ends too early");
-    const ByteSpan out = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return out;
-  }
-  bool AtEnd() const { return rest_.empty(); }
-
- private:
-  ByteSpan rest_;
-};
-
 Status ReadBlocks(ByteSpan record, std::size_t count, SpdmReportFields& out) {
-  Cursor cursor(record);
+  LittleReader reader(record, kEndsEarly);
   for (std::size_t i = 0; i < count; ++i) {
-    AH_ASSIGN_OR_RETURN(const ByteSpan head_bytes, cursor.Take(7));
+    AH_ASSIGN_OR_RETURN(const ByteSpan head_bytes, reader.Take(7));
     const Fields head(head_bytes);
     const std::uint16_t size = head.U16(2), value_size = head.U16(5);
     if (head.U8(0) == 0 || head.U8(1) != 1 || size != value_size + 3) {
       return InvalidInput("a measurement block is not of DMTF's form");
     }
-    AH_ASSIGN_OR_RETURN(const ByteSpan value, cursor.Take(value_size));
+    AH_ASSIGN_OR_RETURN(const ByteSpan value, reader.Take(value_size));
     if (!out.measurements.emplace(head.U8(0), CopyBytes(value)).second) {
       return InvalidInput("two measurement blocks have the same index");
     }
   }
-  if (!cursor.AtEnd()) return InvalidInput("bytes after the last measurement block");
+  if (!reader.AtEnd()) return InvalidInput("bytes after the last measurement block");
   return Ok();
 }
 
 Status ReadOpaque(ByteSpan opaque, SpdmReportFields& out) {
-  Cursor cursor(opaque);
-  while (!cursor.AtEnd()) {
-    AH_ASSIGN_OR_RETURN(const ByteSpan head_bytes, cursor.Take(4));
+  LittleReader reader(opaque, kEndsEarly);
+  while (!reader.AtEnd()) {
+    AH_ASSIGN_OR_RETURN(const ByteSpan head_bytes, reader.Take(4));
     const Fields head(head_bytes);
-    AH_ASSIGN_OR_RETURN(const ByteSpan value, cursor.Take(head.U16(2)));
+    AH_ASSIGN_OR_RETURN(const ByteSpan value, reader.Take(head.U16(2)));
     out.opaque[head.U16(0)].push_back(CopyBytes(value));
   }
   return Ok();
@@ -101,8 +87,8 @@ Result<UnverifiedSpdmReport> UnverifiedSpdmReport::Parse(ByteSpan bytes) {
   if (bytes.size() > kReportBytesMax) return InvalidInput("it is too long");
   UnverifiedSpdmReport out;
   SpdmReportFields& fields = out.fields_;
-  Cursor cursor(bytes);
-  AH_ASSIGN_OR_RETURN(const ByteSpan request_bytes, cursor.Take(kRequestBytes));
+  LittleReader reader(bytes, kEndsEarly);
+  AH_ASSIGN_OR_RETURN(const ByteSpan request_bytes, reader.Take(kRequestBytes));
   const Fields request(request_bytes);
   if (request.U8(0) != kVersion11 || request.U8(1) != kGetMeasurements) {
     return InvalidInput("it does not begin with a GET_MEASUREMENTS request of SPDM 1.1");
@@ -111,22 +97,21 @@ Result<UnverifiedSpdmReport> UnverifiedSpdmReport::Parse(ByteSpan bytes) {
   fields.request_param2 = request.U8(3);
   fields.request_nonce = request.Copy(4, kSpdmNonceBytes);
   fields.slot = request.U8(4 + kSpdmNonceBytes);
-  AH_ASSIGN_OR_RETURN(const ByteSpan head_bytes, cursor.Take(kResponseHeadBytes));
+  AH_ASSIGN_OR_RETURN(const ByteSpan head_bytes, reader.Take(kResponseHeadBytes));
   const Fields head(head_bytes);
   if (head.U8(0) != kVersion11 || head.U8(1) != kMeasurements) {
     return InvalidInput("the request is not followed by a MEASUREMENTS response of SPDM 1.1");
   }
   fields.record_size = head.U16(5) | static_cast<std::size_t>(head.U8(7)) << 16;
-  AH_ASSIGN_OR_RETURN(const ByteSpan record, cursor.Take(fields.record_size));
+  AH_ASSIGN_OR_RETURN(const ByteSpan record, reader.Take(fields.record_size));
   AH_RETURN_IF_ERROR(ReadBlocks(record, head.U8(4), fields));
-  AH_ASSIGN_OR_RETURN(const ByteSpan nonce, cursor.Take(kSpdmNonceBytes));
+  AH_ASSIGN_OR_RETURN(const ByteSpan nonce, reader.Take(kSpdmNonceBytes));
   fields.response_nonce = CopyBytes(nonce);
-  AH_ASSIGN_OR_RETURN(const ByteSpan opaque_size, cursor.Take(2));
-  fields.opaque_size = Fields(opaque_size).U16(0);
-  AH_ASSIGN_OR_RETURN(const ByteSpan opaque, cursor.Take(fields.opaque_size));
+  AH_ASSIGN_OR_RETURN(fields.opaque_size, reader.U16());
+  AH_ASSIGN_OR_RETURN(const ByteSpan opaque, reader.Take(fields.opaque_size));
   AH_RETURN_IF_ERROR(ReadOpaque(opaque, fields));
-  AH_ASSIGN_OR_RETURN(const ByteSpan signature, cursor.Take(kSpdmSignatureBytes));
-  if (!cursor.AtEnd()) return InvalidInput("bytes after the signature");
+  AH_ASSIGN_OR_RETURN(const ByteSpan signature, reader.Take(kSpdmSignatureBytes));
+  if (!reader.AtEnd()) return InvalidInput("bytes after the signature");
   out.signature_ = CopyBytes(signature);
   out.signed_ = CopyBytes(bytes.first(bytes.size() - kSpdmSignatureBytes));
   return out;

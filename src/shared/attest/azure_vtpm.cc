@@ -14,12 +14,9 @@ constexpr std::string_view kQuoteSignature = "tpm_quote_signature_by_HCLAkPub";
 constexpr std::string_view kIntermediates = "ak_cert_intermediates";
 constexpr std::size_t kQuoteSignatureBytes = 256;
 
-Result<AzureVtpmPolicy> RulesInForce(const AppraisalInput& input) {
-  if (input.policy == nullptr) return AzureVtpmPolicy();
-  if (!input.policy->azure_vtpm.has_value()) {
-    return Refuse("policy", "it has no table [azure-vtpm]: nothing is said about such VMs");
-  }
-  return *input.policy->azure_vtpm;
+Result<AzureVtpmPolicy> PolicyInForce(const AppraisalInput& input) {
+  return RulesInForce(input, &AppraisalPolicy::azure_vtpm, AzureVtpmPolicy(),
+                      "it has no table [azure-vtpm]: nothing is said about such VMs");
 }
 
 Result<HclReport> ReadReport(const UnverifiedFiles& files) {
@@ -172,12 +169,9 @@ Status CheckRules(const AppraisalInput& input, Appraiser& appraiser, const Azure
                   const Hardware& hardware, const HclRuntimeClaims& claims) {
   AH_RETURN_IF_ERROR(CheckListed(appraiser, input, "launch_measurement", policy.launch_measurements,
                                  &hardware.launch_measurement));
-  if (!policy.require_secure_boot) {
-    appraiser.Skip("secure_boot", WhyLeftOut(input));
-    return Ok();
-  }
-  return appraiser.Check("secure_boot", claims.secure_boot == true,
-                         "the VM's configuration does not say that it started securely");
+  return CheckIfSet(appraiser, input, "secure_boot", policy.require_secure_boot,
+                    claims.secure_boot == true,
+                    "the VM's configuration does not say that it started securely");
 }
 
 void AddAll(Claim& to, const Claim& from) {
@@ -198,7 +192,7 @@ Claim ClaimsOf(const HclReport& report, const HclRuntimeClaims& runtime, const C
 }  // namespace
 
 Result<Findings> VerifyAzureVtpm(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const AzureVtpmPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const AzureVtpmPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(const HclReport report, ReadReport(input.files));
   AH_ASSIGN_OR_RETURN(const Quote unverified_quote, ReadQuote(input.files));
   AH_ASSIGN_OR_RETURN(const Hardware hardware, report.type == HclReportType::kSnp

@@ -25,15 +25,12 @@ Result<AzureVtpmPolicy> ReadAzureVtpmPolicy(wire::TomlTable& document) {
 }
 
 std::string FormatAzureVtpmPolicy(const AzureVtpmPolicy& policy) {
-  const auto choice = [](std::string_view key, std::string_view value) {
-    return std::string(key) + " = \"" + std::string(value) + "\"\n";
-  };
   std::string out = "[azure-vtpm]\n";
   out += FormatRule("launch_measurements", policy.launch_measurements);
-  out += choice("secure_boot", policy.require_secure_boot ? "required" : kNotChecked);
-  out += choice("ak_certificate", policy.require_ak_certificate ? "required" : "if-given");
+  out += FormatChoice("secure_boot", policy.require_secure_boot ? "required" : kNotChecked);
+  out += FormatChoice("ak_certificate", policy.require_ak_certificate ? "required" : "if-given");
   out += FormatRule("roots", policy.roots);
-  out += choice("crl", policy.require_crl ? "required" : "if-given");
+  out += FormatChoice("crl", policy.require_crl ? "required" : "if-given");
   return out + FormatTpm2PcrKeys(policy.pcrs) + FormatTpm2PcrTables(policy.pcrs, kPcrTables);
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "shared/attest/test_appraisal.h"
 #include "shared/attest/test_azure_vtpm.h"
 
 namespace anchorhold::attest {
@@ -14,6 +15,7 @@ namespace {
 using testing::AddAll;
 using testing::AzureVm;
 using testing::kAzureNow;
+using testing::Skipped;
 using testing::Tpm;
 using Files = std::map<std::string, Bytes>;
 
@@ -29,11 +31,7 @@ class AzureVtpm : public ::testing::TestWithParam<HclReportType> {
   }
   // The name of the check that refuses; "" if none does.
   std::string Refused(const Files& files, UnixSeconds now = kAzureNow) const {
-    const auto result = Judge(files, now);
-    if (result.ok()) return "";
-    EXPECT_EQ(result.error().code(), ErrorCode::kAttestationRefused);
-    EXPECT_FALSE(RefusedCheck(result.error()).empty()) << result.error().message();
-    return std::string(RefusedCheck(result.error()));
+    return testing::RefusedBy(Judge(files, now));
   }
   // The same for a VM that is bent first, with the same certificates.
   std::string Refused(const std::function<void(AzureVm&)>& bend) const {
@@ -53,12 +51,6 @@ class AzureVtpm : public ::testing::TestWithParam<HclReportType> {
     const std::size_t at = claims.find(part);
     AH_CHECK(at != std::string::npos);
     return RefusedClaims(claims.replace(at, part.size(), other));
-  }
-  static bool Skipped(const AttestationResult& result, std::string_view name) {
-    for (const CheckOutcome& check : result.checks()) {
-      if (check.name == name) return check.skipped_because.has_value();
-    }
-    return false;
   }
   // Leaves signatures and bindings, which have to do without rules, lists and collateral.
   void WaiveAll() {

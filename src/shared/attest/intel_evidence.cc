@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "shared/attest/chain_checks.h"
+#include "shared/attest/rule_checks.h"
 
 namespace anchorhold::attest {
 namespace {
@@ -259,8 +260,7 @@ Status IntelVerification::VerifyCollateral(VerifiedIntelQuote& out) {
 }
 
 Status IntelVerification::CheckTcb(const IntelTcb& tcb) {
-  const char* const because =
-      input_.policy == nullptr ? "no policy was given" : "the policy says \"not-checked\"";
+  const std::string_view because = WhyLeftOut(input_);
   const std::string status(tcb.status ? TcbStatusName(*tcb.status) : "unknown");
   if (input_.strict && tcb.status.has_value()) {
     AH_RETURN_IF_ERROR(appraiser_.Check("tcb_status", tcb.status == TcbStatus::kUpToDate,
@@ -289,14 +289,11 @@ Status IntelVerification::CheckTcb(const IntelTcb& tcb) {
   } else {
     appraiser_.Skip("tcb_advisories", because);
   }
-  if (!rules_.evaluation_number_min.has_value()) {
-    appraiser_.Skip("tcb_evaluation_data_number", because);
-    return Ok();
-  }
-  return appraiser_.Check("tcb_evaluation_data_number",
-                          tcb.evaluation_number.value_or(0) >= *rules_.evaluation_number_min,
-                          "the collateral is of an evaluation before number " +
-                              std::to_string(*rules_.evaluation_number_min));
+  const std::uint32_t number_min = rules_.evaluation_number_min.value_or(0);
+  return CheckIfSet(
+      appraiser_, input_, "tcb_evaluation_data_number", rules_.evaluation_number_min.has_value(),
+      tcb.evaluation_number.value_or(0) >= number_min,
+      "the collateral is of an evaluation before number " + std::to_string(number_min));
 }
 
 Result<VerifiedIntelQuote> IntelVerification::Verify() {
@@ -322,6 +319,17 @@ Result<VerifiedIntelQuote> IntelVerification::Verify() {
   out.claims.Add("pck", PckClaims(out.pck, pck_chain_[0].fields()));
   out.claims.Add("tcb_status", IntelTcbClaims(out.tcb));
   return out;
+}
+
+TrustTier HardwareTier(const AppraisalInput& input, const IntelTcb& tcb) {
+  if (!tcb.status.has_value()) return TrustTier::kNone;
+  if (tcb.status == TcbStatus::kUpToDate) {
+    // By collateral that may be an old one.
+    return input.SignaturesOnly() ? TrustTier::kNone : TrustTier::kAffirming;
+  }
+  return tcb.status == TcbStatus::kRevoked || tcb.status == TcbStatus::kNotFound
+             ? TrustTier::kContraindicated
+             : TrustTier::kWarning;
 }
 
 }  // namespace
@@ -358,15 +366,17 @@ Result<ShownIntelQuote> ShowIntelQuote(const IntelFiles& files) {
   return out;
 }
 
-TrustTier HardwareTier(const AppraisalInput& input, const IntelTcb& tcb) {
-  if (!tcb.status.has_value()) return TrustTier::kNone;
-  if (tcb.status == TcbStatus::kUpToDate) {
-    // By collateral that may be an old one.
-    return input.SignaturesOnly() ? TrustTier::kNone : TrustTier::kAffirming;
+TrustVector IntelTrust(const AppraisalInput& input, const IntelTcb& tcb, bool debug) {
+  TrustVector trust;
+  trust.instance_identity = TrustTier::kAffirming;
+  trust.hardware = HardwareTier(input, tcb);
+  trust.configuration = input.SignaturesOnly() ? TrustTier::kNone : TrustTier::kAffirming;
+  trust.runtime_opaque = TrustTier::kAffirming;
+  if (debug) {
+    trust.configuration = TrustTier::kContraindicated;
+    trust.runtime_opaque = TrustTier::kContraindicated;
   }
-  return tcb.status == TcbStatus::kRevoked || tcb.status == TcbStatus::kNotFound
-             ? TrustTier::kContraindicated
-             : TrustTier::kWarning;
+  return trust;
 }
 
 }  // namespace anchorhold::attest

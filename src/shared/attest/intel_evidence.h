@@ -25,6 +25,20 @@
 
 namespace anchorhold::attest {
 
+// The endorsements of the kinds tdx and sgx-dcap.
+inline constexpr Role kIntelCollateralRoles[] = {
+    {"tcb_info", "", RolePart::kEndorsement, "Intel's TCB info for the platform, in JSON"},
+    {"tcb_info_issuer_chain", "", RolePart::kEndorsement, "the certificates of who signed that"},
+    {"qe_identity", "", RolePart::kEndorsement, "Intel's identity of the quoting enclave, in JSON"},
+    {"qe_identity_issuer_chain", "", RolePart::kEndorsement, "the certificates of who signed that"},
+    {"pck_crl", "", RolePart::kEndorsement,
+     "the revocation list of who issued the PCK certificate"},
+    {"root_ca_crl", "", RolePart::kEndorsement, "the revocation list of Intel's root"},
+    {"pck_chain", "", RolePart::kEndorsement, "the PCK certificates, if the quote has none"},
+    {"root", "", RolePart::kEndorsement, "Intel's root certificate, if the chains end before it"},
+    {"synthetic_root", "", RolePart::kEndorsement, "a root that is not trusted; it is not read"},
+};
+
 // Null where there is none. They must outlive the calls that they are given to.
 struct IntelFiles {
   const Bytes* quote = nullptr;
@@ -61,7 +75,8 @@ struct ShownIntelQuote {
 };
 Result<ShownIntelQuote> ShowIntelQuote(const IntelFiles& files);
 
-// What a result says of the hardware, by the TCB's status.
-TrustTier HardwareTier(const AppraisalInput& input, const IntelTcb& tcb);
+// What a result says of a quote's TD or enclave: the hardware by the TCB's status, and the rest by
+// whether the host may `debug` it.
+TrustVector IntelTrust(const AppraisalInput& input, const IntelTcb& tcb, bool debug);
 
 }  // namespace anchorhold::attest

@@ -1,7 +1,5 @@
 #include "shared/attest/intel_policy.h"
 
-#include "shared/wire/json.h"
-
 namespace anchorhold::attest {
 namespace {
 
@@ -30,18 +28,6 @@ Result<std::optional<std::vector<std::string>>> ReadAdvisories(wire::TomlTable& 
   return std::optional(std::move(ids));
 }
 
-std::string FormatList(std::string_view key, const std::vector<std::string>& texts) {
-  std::string out = std::string(key) + " = [";
-  for (const std::string& text : texts) {
-    out += (out.back() == '[' ? "" : ", ") + wire::QuoteJson(text);
-  }
-  return out + "]\n";
-}
-
-std::string FormatWaived(std::string_view key) {
-  return std::string(key) + " = \"" + std::string(kNotChecked) + "\"\n";
-}
-
 }  // namespace
 
 Result<IntelRules> ReadIntelRules(wire::TomlTable& table) {
@@ -56,17 +42,16 @@ Result<IntelRules> ReadIntelRules(wire::TomlTable& table) {
 }
 
 std::string FormatIntelRules(const IntelRules& rules) {
-  std::string out =
-      "crls = \"" + std::string(rules.require_crls ? "required" : "if-given") + "\"\n";
+  std::optional<std::vector<std::string>> statuses;
   if (rules.tcb_statuses.has_value()) {
-    std::vector<std::string> names;
-    for (const TcbStatus status : *rules.tcb_statuses) names.emplace_back(TcbStatusName(status));
-    out += FormatList("tcb_statuses", names);
-  } else {
-    out += FormatWaived("tcb_statuses");
+    statuses.emplace();
+    for (const TcbStatus status : *rules.tcb_statuses) {
+      statuses->emplace_back(TcbStatusName(status));
+    }
   }
-  out += rules.tcb_advisories.has_value() ? FormatList("tcb_advisories", *rules.tcb_advisories)
-                                          : FormatWaived("tcb_advisories");
+  std::string out = FormatChoice("crls", rules.require_crls ? "required" : "if-given");
+  out += FormatRule("tcb_statuses", statuses);
+  out += FormatRule("tcb_advisories", rules.tcb_advisories);
   out += FormatRule("tcb_evaluation_data_number_min", rules.evaluation_number_min);
   return out + FormatRule("roots", rules.roots);
 }

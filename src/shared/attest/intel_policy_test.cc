@@ -3,9 +3,9 @@
 
 #include <gtest/gtest.h>
 
-#include "shared/attest/verifier.h"
+#include "shared/attest/test_policy.h"
 
-namespace anchorhold::attest {
+namespace anchorhold::attest::testing {
 namespace {
 
 const std::string kIntel =
@@ -31,20 +31,6 @@ std::string Sgx() {
   return "version = 1\nplatforms = [\"sgx-dcap\"]\nmeasurements = " + Hex(32) +
          "\n[sgx-dcap]\ndebug = \"allowed\"\nmr_signer = " + Hex(32) +
          "\nisv_prod_id = \"not-checked\"\nisv_svn_min = 2\nconfig_id = " + Hex(64) + "\n" + kIntel;
-}
-
-Result<AppraisalPolicy> Parse(const std::string& text) { return ParsePolicy(AsBytes(text)); }
-
-std::string With(std::string text, const std::string& line, const std::string& other) {
-  const std::size_t at = text.find(line);
-  AH_CHECK(at != std::string::npos);
-  return text.replace(at, line.size(), other);
-}
-
-void ExpectRefusal(const std::string& text, const std::string& part) {
-  const auto policy = Parse(text);
-  ASSERT_FALSE(policy.ok()) << text;
-  EXPECT_NE(policy.error().message().find(part), std::string::npos) << policy.error().message();
 }
 
 TEST(IntelPolicy, ReadsWhatIsSet) {
@@ -74,31 +60,22 @@ TEST(IntelPolicy, RoundTripsThroughText) {
              "= 17", "= \"not-checked\"");
     const std::string none = With(kind, "[\"INTEL-SA-00615\"]", "[]");
     for (const std::string& text : {kind, waived, none}) {
-      const auto policy = Parse(text);
-      ASSERT_TRUE(policy.ok()) << policy.error().message();
-      const auto again = Parse(FormatPolicy(*policy));
-      ASSERT_TRUE(again.ok()) << again.error().message() << FormatPolicy(*policy);
-      EXPECT_EQ(FormatPolicy(*again), FormatPolicy(*policy));
-      const IntelRules& a = policy->tdx ? policy->tdx->intel : policy->sgx_dcap->intel;
-      const IntelRules& b = again->tdx ? again->tdx->intel : again->sgx_dcap->intel;
-      EXPECT_EQ(a.tcb_statuses, b.tcb_statuses);
-      EXPECT_EQ(a.tcb_advisories, b.tcb_advisories);
-      EXPECT_EQ(a.evaluation_number_min, b.evaluation_number_min);
-      EXPECT_EQ(a.require_crls, b.require_crls);
+      ExpectRoundTrip(text, [](const AppraisalPolicy& policy, const AppraisalPolicy& again) {
+        const IntelRules& a = policy.tdx ? policy.tdx->intel : policy.sgx_dcap->intel;
+        const IntelRules& b = again.tdx ? again.tdx->intel : again.sgx_dcap->intel;
+        EXPECT_EQ(a.tcb_statuses, b.tcb_statuses);
+        EXPECT_EQ(a.tcb_advisories, b.tcb_advisories);
+        EXPECT_EQ(a.evaluation_number_min, b.evaluation_number_min);
+        EXPECT_EQ(a.require_crls, b.require_crls);
+      });
     }
   }
 }
 
 TEST(IntelPolicy, NothingMayBeLeftOut) {
   for (const std::string& text : {Tdx(), Sgx()}) {
-    const std::size_t table = text.find('[', text.find("measurements = [") + 16);
-    const std::size_t end_of_name = text.find(']', table);
-    const std::string name = text.substr(table + 1, end_of_name - table - 1);
-    ExpectRefusal(text.substr(0, table), name + " is missing");
-    for (std::size_t at = end_of_name + 2; at < text.size(); at = text.find('\n', at) + 1) {
-      const std::string key = text.substr(at, text.find(' ', at) - at);
-      ExpectRefusal(text.substr(0, at) + text.substr(text.find('\n', at) + 1), name + "." + key);
-    }
+    const std::string name = text == Tdx() ? "tdx" : "sgx-dcap";
+    ExpectNothingMayBeLeftOut(text, name);
     ExpectRefusal(text + "more = 1\n", name + ".more");
   }
 }
@@ -121,4 +98,4 @@ TEST(IntelPolicy, RefusesWhatItDoesNotKnow) {
 }
 
 }  // namespace
-}  // namespace anchorhold::attest
+}  // namespace anchorhold::attest::testing

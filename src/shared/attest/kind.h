@@ -2,6 +2,7 @@
 // A kind is one entry of the registry (kinds.h); nothing else has to know of it.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "shared/attest/result.h"
@@ -18,6 +19,16 @@ struct Role {
   RolePart part;
   std::string_view about;  // for the help: "the attestation report, 1184 bytes"
 };
+
+// A kind's own roles, and after them those that it has in common with others.
+template <std::size_t kOwn, std::size_t kCommon>
+constexpr std::array<Role, kOwn + kCommon> JoinRoles(const Role (&own)[kOwn],
+                                                     const Role (&common)[kCommon]) {
+  std::array<Role, kOwn + kCommon> out{};
+  for (std::size_t i = 0; i < kOwn; ++i) out[i] = own[i];
+  for (std::size_t i = 0; i < kCommon; ++i) out[kOwn + i] = common[i];
+  return out;
+}
 
 // Evidence and endorsements as somebody handed them over, each under its role.
 class UnverifiedFiles {

@@ -17,15 +17,12 @@ constexpr std::string_view kAwsRoots[] = {
 // A policy may name other roots: the check is then of those.
 constexpr std::string_view kRootName = "root_is_aws_nitro_root_g1";
 
-Result<NitroPolicy> RulesInForce(const AppraisalInput& input) {
-  NitroPolicy policy;
-  policy.allow_debug = true;  // nothing is judged but signatures, chains and bindings
-  if (input.policy != nullptr) {
-    if (!input.policy->nitro.has_value()) {
-      return Refuse("policy", "it has no table [nitro]: nothing is said about such enclaves");
-    }
-    policy = *input.policy->nitro;
-  }
+Result<NitroPolicy> PolicyInForce(const AppraisalInput& input) {
+  NitroPolicy waived;
+  waived.allow_debug = true;  // nothing is judged but signatures, chains and bindings
+  AH_ASSIGN_OR_RETURN(NitroPolicy policy,
+                      RulesInForce(input, &AppraisalPolicy::nitro, waived,
+                                   "it has no table [nitro]: nothing is said about such enclaves"));
   if (input.strict) policy.allow_debug = false;
   return policy;
 }
@@ -56,14 +53,11 @@ Status CheckRules(Appraiser& appraiser, const AppraisalInput& input, const Nitro
   AH_RETURN_IF_ERROR(CheckForbidden(
       appraiser, input, "no_debug", !policy.allow_debug, document.Debug(),
       "the enclave runs in debug mode: PCR0, PCR1 and PCR2 are zero, and its memory is readable"));
-  if (policy.age_max.has_value()) {
-    const auto made = static_cast<std::int64_t>(document.timestamp_ms / 1000);
-    AH_RETURN_IF_ERROR(appraiser.Check(
-        "age", input.now.value() - made <= static_cast<std::int64_t>(*policy.age_max),
-        "the document was made at " + FormatTime(UnixSeconds(made)) + ", which is too long ago"));
-  } else {
-    appraiser.Skip("age", WhyLeftOut(input));
-  }
+  const auto made = static_cast<std::int64_t>(document.timestamp_ms / 1000);
+  AH_RETURN_IF_ERROR(CheckIfSet(
+      appraiser, input, "age", policy.age_max.has_value(),
+      input.now.value() - made <= static_cast<std::int64_t>(policy.age_max.value_or(0)),
+      "the document was made at " + FormatTime(UnixSeconds(made)) + ", which is too long ago"));
   for (const std::uint8_t index : kNitroPcrRules) {
     const auto rule = policy.pcrs.find(index);
     const auto found = document.pcrs.find(index);
@@ -91,7 +85,7 @@ TrustVector TrustOf(const NitroDocumentFields& document) {
 }  // namespace
 
 Result<Findings> VerifyNitro(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const NitroPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const NitroPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(const ByteSpan bytes, RequireFile(input.files, "document"));
   const auto unverified = UnverifiedNitroDocument::Parse(bytes);
   if (!unverified.ok()) return Refuse("document_is_well_formed", unverified.error().message());

@@ -24,8 +24,8 @@ Result<NitroPolicy> ReadNitroPolicy(wire::TomlTable& document) {
 }
 
 std::string FormatNitroPolicy(const NitroPolicy& policy) {
-  std::string out = "[nitro]\ndebug = \"";
-  out += policy.allow_debug ? "allowed\"\n" : "forbidden\"\n";
+  std::string out = "[nitro]\n";
+  out += FormatChoice("debug", policy.allow_debug ? "allowed" : "forbidden");
   out += FormatRule("age_max", policy.age_max);
   for (const std::uint8_t index : kNitroPcrRules) {
     const auto found = policy.pcrs.find(index);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <set>
 
+#include "shared/attest/test_appraisal.h"
 #include "shared/attest/test_nitro.h"
 #include "shared/attest/test_snp.h"
 #include "shared/wire/cbor.h"
@@ -19,6 +20,7 @@ using testing::AddAll;
 using testing::CborOf;
 using testing::kNitroNow;
 using testing::NitroPlatform;
+using testing::Skipped;
 using Members = std::map<std::string, Bytes>;
 
 class Nitro : public ::testing::Test {
@@ -35,11 +37,7 @@ class Nitro : public ::testing::Test {
   // The name of the check that refuses; "" if none does.
   std::string Refused(const std::map<std::string, Bytes>& files,
                       UnixSeconds now = kNitroNow) const {
-    const auto result = Judge(files, now);
-    if (result.ok()) return "";
-    EXPECT_EQ(result.error().code(), ErrorCode::kAttestationRefused);
-    EXPECT_FALSE(RefusedCheck(result.error()).empty()) << result.error().message();
-    return std::string(RefusedCheck(result.error()));
+    return testing::RefusedBy(Judge(files, now));
   }
   std::string Refused(const Bytes& document, UnixSeconds now = kNitroNow) const {
     return Refused(std::map<std::string, Bytes>{{"document", document}}, now);
@@ -55,12 +53,6 @@ class Nitro : public ::testing::Test {
     Members members = members_;
     members[name] = value;
     return Refused(platform_.Sign(NitroPlatform::Payload(members)));
-  }
-  static bool Skipped(const AttestationResult& result, std::string_view name) {
-    for (const CheckOutcome& check : result.checks()) {
-      if (check.name == name) return check.skipped_because.has_value();
-    }
-    return false;
   }
 
   NitroPlatform platform_;

@@ -29,18 +29,6 @@ Result<std::optional<std::vector<std::string>>> ReadVersions(wire::TomlTable& ta
   return std::optional(std::move(versions));
 }
 
-std::string FormatVersions(std::string_view key,
-                           const std::optional<std::vector<std::string>>& versions) {
-  std::string out = std::string(key) + " = ";
-  if (!versions.has_value()) return out + "\"not-checked\"\n";
-  const char* separator = "[";
-  for (const std::string& version : *versions) {
-    out += separator + ("\"" + version + "\"");
-    separator = ", ";
-  }
-  return out + "]\n";
-}
-
 }  // namespace
 
 Result<NvidiaGpuPolicy> ReadNvidiaGpuPolicy(wire::TomlTable& document) {
@@ -59,13 +47,11 @@ Result<NvidiaGpuPolicy> ReadNvidiaGpuPolicy(wire::TomlTable& document) {
 }
 
 std::string FormatNvidiaGpuPolicy(const NvidiaGpuPolicy& policy) {
-  const auto given = [](bool required) { return required ? "\"required\"\n" : "\"if-given\"\n"; };
-  std::string out = "[nvidia-gpu]\ndriver_rim = ";
-  out += given(policy.require_driver_rim);
-  out += "vbios_rim = ";
-  out += given(policy.require_vbios_rim);
-  out += FormatVersions("driver_versions", policy.driver_versions);
-  out += FormatVersions("vbios_versions", policy.vbios_versions);
+  std::string out = "[nvidia-gpu]\n";
+  out += FormatChoice("driver_rim", policy.require_driver_rim ? "required" : "if-given");
+  out += FormatChoice("vbios_rim", policy.require_vbios_rim ? "required" : "if-given");
+  out += FormatRule("driver_versions", policy.driver_versions);
+  out += FormatRule("vbios_versions", policy.vbios_versions);
   return out + FormatRule("roots", policy.roots) + FormatRule("rim_roots", policy.rim_roots);
 }
 

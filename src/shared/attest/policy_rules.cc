@@ -2,7 +2,20 @@
 
 #include <limits>
 
+#include "shared/wire/json.h"
+
 namespace anchorhold::attest {
+namespace {
+
+std::string FormatList(std::string_view key, const std::vector<std::string>& texts) {
+  std::string out = std::string(key) + " = [";
+  for (const std::string& text : texts) {
+    out += (out.back() == '[' ? "" : ", ") + wire::QuoteJson(text);
+  }
+  return out + "]\n";
+}
+
+}  // namespace
 
 bool IsWaived(wire::TomlTable& table, std::string_view key) {
   const auto text = table.String(key);
@@ -62,33 +75,31 @@ Result<RootRule> ReadRootRule(wire::TomlTable& table, std::string_view key) {
   return out;
 }
 
+std::string FormatChoice(std::string_view key, std::string_view value) {
+  return std::string(key) + " = \"" + std::string(value) + "\"\n";
+}
+
 std::string FormatRule(std::string_view key, const std::optional<std::uint32_t>& value) {
-  return std::string(key) + " = " + (value ? std::to_string(*value) : "\"not-checked\"") + "\n";
+  if (!value.has_value()) return FormatChoice(key, kNotChecked);
+  return std::string(key) + " = " + std::to_string(*value) + "\n";
+}
+
+std::string FormatRule(std::string_view key, const std::optional<std::vector<std::string>>& value) {
+  return value.has_value() ? FormatList(key, *value) : FormatChoice(key, kNotChecked);
 }
 
 std::string FormatRule(std::string_view key, const std::optional<std::vector<Bytes>>& value) {
-  std::string out = std::string(key) + " = ";
-  if (!value.has_value()) return out + "\"not-checked\"\n";
-  const char* separator = "[";
-  for (const Bytes& bytes : *value) {
-    out += separator + ("\"" + ToHex(bytes) + "\"");
-    separator = ", ";
-  }
-  return out + "]\n";
+  if (!value.has_value()) return FormatChoice(key, kNotChecked);
+  std::vector<std::string> texts;
+  for (const Bytes& bytes : *value) texts.push_back(ToHex(bytes));
+  return FormatList(key, texts);
 }
 
 std::string FormatRule(std::string_view key, const RootRule& value) {
-  std::string out = std::string(key) + " = [";
-  const char* separator = "";
-  if (value.vendor) {
-    out += "\"vendor\"";
-    separator = ", ";
-  }
-  for (const auto& digest : value.others) {
-    out += separator + ("\"" + digest.hex() + "\"");
-    separator = ", ";
-  }
-  return out + "]\n";
+  std::vector<std::string> texts;
+  if (value.vendor) texts.emplace_back("vendor");
+  for (const auto& digest : value.others) texts.push_back(digest.hex());
+  return FormatList(key, texts);
 }
 
 }  // namespace anchorhold::attest

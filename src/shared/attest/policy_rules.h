@@ -32,8 +32,10 @@ struct RootRule {
 };
 Result<RootRule> ReadRootRule(wire::TomlTable& table, std::string_view key);
 
-// The rules as they are read: "key = value" lines.
+// The rules as they are read: "key = value" lines. A choice's value is a word.
+std::string FormatChoice(std::string_view key, std::string_view value);
 std::string FormatRule(std::string_view key, const std::optional<std::uint32_t>& value);
+std::string FormatRule(std::string_view key, const std::optional<std::vector<std::string>>& value);
 std::string FormatRule(std::string_view key, const std::optional<std::vector<Bytes>>& value);
 std::string FormatRule(std::string_view key, const RootRule& value);
 

@@ -1,20 +1,13 @@
 #include <gtest/gtest.h>
 
+#include "shared/attest/test_policy.h"
 #include "shared/attest/test_support.h"
 #include "shared/base/limits.h"
 
-namespace anchorhold::attest {
+namespace anchorhold::attest::testing {
 namespace {
 
 const std::string kMeasurementHex(96, 'a');
-
-Result<AppraisalPolicy> Parse(const std::string& text) { return ParsePolicy(AsBytes(text)); }
-
-void ExpectRefusal(const std::string& text, const std::string& part) {
-  const auto policy = Parse(text);
-  ASSERT_FALSE(policy.ok()) << text;
-  EXPECT_NE(policy.error().message().find(part), std::string::npos) << policy.error().message();
-}
 
 std::string Complete() {
   return "version = 1\nplatforms = [\"insecure-simulated\"]\nmeasurements = [\"" + kMeasurementHex +
@@ -29,7 +22,7 @@ TEST(Policy, ReadsWhatIsNamed) {
 }
 
 TEST(Policy, RoundTripsThroughText) {
-  AppraisalPolicy policy = testing::MakePolicy();
+  AppraisalPolicy policy = MakePolicy();
   policy.measurements.push_back(Bytes(32, std::byte{7}));
   const auto parsed = Parse(FormatPolicy(policy));
   ASSERT_TRUE(parsed.ok()) << parsed.error().message();
@@ -87,4 +80,4 @@ TEST(Policy, EveryTruncationIsRefused) {
 }
 
 }  // namespace
-}  // namespace anchorhold::attest
+}  // namespace anchorhold::attest::testing

@@ -15,17 +15,20 @@ Status CheckForbidden(Appraiser& appraiser, const AppraisalInput& input, std::st
   return Ok();
 }
 
+Status CheckIfSet(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
+                  bool is_set, bool holds, std::string_view reason) {
+  if (is_set) return appraiser.Check(name, holds, reason);
+  appraiser.Skip(name, WhyLeftOut(input));
+  return Ok();
+}
+
 Status CheckListed(Appraiser& appraiser, const AppraisalInput& input, std::string_view name,
                    const std::optional<std::vector<Bytes>>& accepted, const Bytes* found) {
-  if (!accepted.has_value()) {
-    appraiser.Skip(name, WhyLeftOut(input));
-    return Ok();
-  }
-  const bool listed =
-      found != nullptr && std::find(accepted->begin(), accepted->end(), *found) != accepted->end();
-  return appraiser.Check(name, listed,
-                         found == nullptr ? "the evidence states none"
-                                          : ToHex(*found) + " is not listed in the policy");
+  const bool listed = accepted.has_value() && found != nullptr &&
+                      std::find(accepted->begin(), accepted->end(), *found) != accepted->end();
+  return CheckIfSet(appraiser, input, name, accepted.has_value(), listed,
+                    found == nullptr ? "the evidence states none"
+                                     : ToHex(*found) + " is not listed in the policy");
 }
 
 }  // namespace anchorhold::attest

@@ -5,15 +5,12 @@
 namespace anchorhold::attest {
 namespace {
 
-Result<SgxPolicy> RulesInForce(const AppraisalInput& input) {
-  SgxPolicy policy;
-  policy.allow_debug = true;  // nothing is judged but signatures, chains and bindings
-  if (input.policy != nullptr) {
-    if (!input.policy->sgx_dcap.has_value()) {
-      return Refuse("policy", "it has no table [sgx-dcap]: nothing is said about enclaves");
-    }
-    policy = *input.policy->sgx_dcap;
-  }
+Result<SgxPolicy> PolicyInForce(const AppraisalInput& input) {
+  SgxPolicy waived;
+  waived.allow_debug = true;  // nothing is judged but signatures, chains and bindings
+  AH_ASSIGN_OR_RETURN(SgxPolicy policy,
+                      RulesInForce(input, &AppraisalPolicy::sgx_dcap, waived,
+                                   "it has no table [sgx-dcap]: nothing is said about enclaves"));
   if (input.strict) policy.allow_debug = false;
   return policy;
 }
@@ -25,40 +22,20 @@ Status CheckSgxRules(Appraiser& appraiser, const AppraisalInput& input, const Sg
                                     "the enclave may be debugged: the host can read its memory"));
   AH_RETURN_IF_ERROR(
       CheckListed(appraiser, input, "mr_signer", policy.mr_signer, &report.mr_signer));
-  if (policy.isv_prod_id.has_value()) {
-    AH_RETURN_IF_ERROR(appraiser.Check(
-        "isv_prod_id", report.isv_prod_id == *policy.isv_prod_id,
-        "the enclave is the signer's product " + std::to_string(report.isv_prod_id)));
-  } else {
-    appraiser.Skip("isv_prod_id", WhyLeftOut(input));
-  }
-  if (policy.isv_svn_min.has_value()) {
-    AH_RETURN_IF_ERROR(appraiser.Check("isv_svn", report.isv_svn >= *policy.isv_svn_min,
-                                       "the enclave's SVN is " + std::to_string(report.isv_svn)));
-  } else {
-    appraiser.Skip("isv_svn", WhyLeftOut(input));
-  }
+  AH_RETURN_IF_ERROR(
+      CheckIfSet(appraiser, input, "isv_prod_id", policy.isv_prod_id.has_value(),
+                 report.isv_prod_id == policy.isv_prod_id,
+                 "the enclave is the signer's product " + std::to_string(report.isv_prod_id)));
+  AH_RETURN_IF_ERROR(CheckIfSet(appraiser, input, "isv_svn", policy.isv_svn_min.has_value(),
+                                report.isv_svn >= policy.isv_svn_min,
+                                "the enclave's SVN is " + std::to_string(report.isv_svn)));
   return CheckListed(appraiser, input, "config_id", policy.config_id, &report.config_id);
-}
-
-TrustVector TrustOf(const SgxReportFields& report, const IntelTcb& tcb,
-                    const AppraisalInput& input) {
-  TrustVector trust;
-  trust.instance_identity = TrustTier::kAffirming;
-  trust.hardware = HardwareTier(input, tcb);
-  trust.configuration = input.SignaturesOnly() ? TrustTier::kNone : TrustTier::kAffirming;
-  trust.runtime_opaque = TrustTier::kAffirming;
-  if (report.Debug()) {
-    trust.configuration = TrustTier::kContraindicated;
-    trust.runtime_opaque = TrustTier::kContraindicated;
-  }
-  return trust;
 }
 
 }  // namespace
 
 Result<Findings> VerifySgxDcap(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const SgxPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const SgxPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(VerifiedIntelQuote verified,
                       VerifyIntelQuote(input, appraiser, CollectIntelFiles(input.files),
                                        policy.intel, IntelTee::kSgx));
@@ -69,7 +46,7 @@ Result<Findings> VerifySgxDcap(const AppraisalInput& input, Appraiser& appraiser
   findings.claims.Add("body", SgxReportClaims(report));
   findings.measurement = report.mr_enclave;
   findings.report_data = report.report_data;
-  findings.trust = TrustOf(report, verified.tcb, input);
+  findings.trust = IntelTrust(input, verified.tcb, report.Debug());
   if (report.Debug()) {
     findings.warnings.emplace_back("debugging is allowed: the host can read the enclave's memory");
   }

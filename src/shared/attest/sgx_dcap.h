@@ -12,19 +12,11 @@ namespace anchorhold::attest {
 Result<Findings> VerifySgxDcap(const AppraisalInput& input, Appraiser& appraiser);
 Result<UnverifiedClaims> ShowSgxDcap(const UnverifiedFiles& files);
 
-inline constexpr Role kSgxDcapRoles[] = {
-    {"quote", "", RolePart::kEvidence, "the quote of the enclave, version 3"},
-    {"tcb_info", "", RolePart::kEndorsement, "Intel's TCB info for the platform, in JSON"},
-    {"tcb_info_issuer_chain", "", RolePart::kEndorsement, "the certificates of who signed that"},
-    {"qe_identity", "", RolePart::kEndorsement, "Intel's identity of the quoting enclave, in JSON"},
-    {"qe_identity_issuer_chain", "", RolePart::kEndorsement, "the certificates of who signed that"},
-    {"pck_crl", "", RolePart::kEndorsement,
-     "the revocation list of who issued the PCK certificate"},
-    {"root_ca_crl", "", RolePart::kEndorsement, "the revocation list of Intel's root"},
-    {"pck_chain", "", RolePart::kEndorsement, "the PCK certificates, if the quote has none"},
-    {"root", "", RolePart::kEndorsement, "Intel's root certificate, if the chains end before it"},
-    {"synthetic_root", "", RolePart::kEndorsement, "a root that is not trusted; it is not read"},
-};
+inline constexpr auto kSgxDcapRoles = JoinRoles(
+    {
+        {"quote", "", RolePart::kEvidence, "the quote of the enclave, version 3"},
+    },
+    kIntelCollateralRoles);
 
 inline constexpr Kind kSgxDcapKind = {Platform::kSgxDcap, kSgxDcapRoles, VerifySgxDcap,
                                       ShowSgxDcap};

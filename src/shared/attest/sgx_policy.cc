@@ -17,7 +17,7 @@ Result<SgxPolicy> ReadSgxPolicy(wire::TomlTable& document) {
 
 std::string FormatSgxPolicy(const SgxPolicy& policy) {
   std::string out = "[sgx-dcap]\n";
-  out += std::string("debug = \"") + (policy.allow_debug ? "allowed" : "forbidden") + "\"\n";
+  out += FormatChoice("debug", policy.allow_debug ? "allowed" : "forbidden");
   out += FormatRule("mr_signer", policy.mr_signer);
   out += FormatRule("isv_prod_id", policy.isv_prod_id);
   out += FormatRule("isv_svn_min", policy.isv_svn_min);

@@ -2,6 +2,7 @@
 
 #include "shared/attest/chain_checks.h"
 #include "shared/attest/fields.h"
+#include "shared/attest/rule_checks.h"
 #include "shared/attest/snp_certificate.h"
 #include "shared/attest/snp_rules.h"
 
@@ -140,16 +141,13 @@ Result<std::optional<UnverifiedSnpReport>> ReadReport(const AppraisalInput& inpu
   return std::optional(std::move(report).value());
 }
 
-Result<SnpPolicy> RulesInForce(const AppraisalInput& input) {
-  SnpPolicy policy;
+Result<SnpPolicy> PolicyInForce(const AppraisalInput& input) {
+  SnpPolicy waived;
   // Nothing is judged but signatures, chains and bindings.
-  policy.allow_debug = policy.allow_migration_agent = policy.allow_smt = true;
-  if (input.policy != nullptr) {
-    if (!input.policy->sev_snp.has_value()) {
-      return Refuse("policy", "it has no table [sev-snp]: nothing is said about such guests");
-    }
-    policy = *input.policy->sev_snp;
-  }
+  waived.allow_debug = waived.allow_migration_agent = waived.allow_smt = true;
+  AH_ASSIGN_OR_RETURN(SnpPolicy policy,
+                      RulesInForce(input, &AppraisalPolicy::sev_snp, waived,
+                                   "it has no table [sev-snp]: nothing is said about such guests"));
   if (input.strict) policy.allow_debug = policy.allow_migration_agent = false;
   return policy;
 }
@@ -157,7 +155,7 @@ Result<SnpPolicy> RulesInForce(const AppraisalInput& input) {
 }  // namespace
 
 Result<SnpFindings> VerifySnpReport(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const SnpPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const SnpPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(const auto unverified, ReadReport(input));
   AH_ASSIGN_OR_RETURN(const Endorsements files, CollectEndorsements(input.files));
   AH_ASSIGN_OR_RETURN(const auto unverified_chain, ReadChain(files));

@@ -92,21 +92,18 @@ Result<SnpPolicy> ReadSnpPolicy(wire::TomlTable& document) {
 }
 
 std::string FormatSnpPolicy(const SnpPolicy& policy) {
-  const auto choice = [](std::string_view key, std::string_view value) {
-    return std::string(key) + " = \"" + std::string(value) + "\"\n";
-  };
   std::string out = "[sev-snp]\n";
-  out += choice("debug", policy.allow_debug ? "allowed" : "forbidden");
-  out += choice("migration_agent", policy.allow_migration_agent ? "allowed" : "forbidden");
-  out += choice("smt", policy.allow_smt ? "allowed" : "forbidden");
-  out += choice("crl", policy.require_crl ? "required" : "if-given");
+  out += FormatChoice("debug", policy.allow_debug ? "allowed" : "forbidden");
+  out += FormatChoice("migration_agent", policy.allow_migration_agent ? "allowed" : "forbidden");
+  out += FormatChoice("smt", policy.allow_smt ? "allowed" : "forbidden");
+  out += FormatChoice("crl", policy.require_crl ? "required" : "if-given");
   out += FormatRule("vmpl", policy.vmpl);
   out += FormatRule("guest_svn_min", policy.guest_svn_min);
   out += FormatRule("host_data", policy.host_data);
   out += FormatRule("id_key_digests", policy.id_key_digests);
   out += FormatRule("author_key_digests", policy.author_key_digests);
   out += FormatRule("roots", policy.roots);
-  out += choice("tcb_floor", policy.tcb_floors.has_value() ? "required" : kNotChecked);
+  out += FormatChoice("tcb_floor", policy.tcb_floors.has_value() ? "required" : kNotChecked);
   return policy.tcb_floors.has_value() ? out + FormatFloors(*policy.tcb_floors) : out;
 }
 

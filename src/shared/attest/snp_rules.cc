@@ -47,19 +47,13 @@ Status CheckSnpRules(Appraiser& appraiser, const AppraisalInput& input, const Sn
   AH_RETURN_IF_ERROR(CheckForbidden(appraiser, input, "no_smt", !policy.allow_smt,
                                     report.SmtAllowed(),
                                     "the guest may share a core's threads with others"));
-  if (policy.vmpl.has_value()) {
-    AH_RETURN_IF_ERROR(appraiser.Check("vmpl", report.vmpl == *policy.vmpl,
-                                       "asked for at VMPL " + std::to_string(report.vmpl) +
-                                           ", not at " + std::to_string(*policy.vmpl)));
-  } else {
-    appraiser.Skip("vmpl", WhyLeftOut(input));
-  }
-  if (policy.guest_svn_min.has_value()) {
-    AH_RETURN_IF_ERROR(appraiser.Check("guest_svn", report.guest_svn >= *policy.guest_svn_min,
-                                       "the guest's SVN is " + std::to_string(report.guest_svn)));
-  } else {
-    appraiser.Skip("guest_svn", WhyLeftOut(input));
-  }
+  AH_RETURN_IF_ERROR(CheckIfSet(appraiser, input, "vmpl", policy.vmpl.has_value(),
+                                report.vmpl == policy.vmpl,
+                                "asked for at VMPL " + std::to_string(report.vmpl) + ", not at " +
+                                    std::to_string(policy.vmpl.value_or(0))));
+  AH_RETURN_IF_ERROR(CheckIfSet(appraiser, input, "guest_svn", policy.guest_svn_min.has_value(),
+                                report.guest_svn >= policy.guest_svn_min,
+                                "the guest's SVN is " + std::to_string(report.guest_svn)));
   AH_RETURN_IF_ERROR(
       CheckListed(appraiser, input, "host_data", policy.host_data, &report.host_data));
   AH_RETURN_IF_ERROR(

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "shared/attest/test_appraisal.h"
 #include "shared/attest/test_snp.h"
 
 namespace anchorhold::attest {
@@ -13,6 +14,7 @@ namespace {
 
 using testing::AddAll;
 using testing::kSnpNow;
+using testing::Skipped;
 using testing::SnpPlatform;
 using Files = std::map<std::string, Bytes>;
 
@@ -28,11 +30,7 @@ class Snp : public ::testing::Test {
   }
   // The name of the check that refuses; "" if none does.
   std::string Refused(const Files& files, UnixSeconds now = kSnpNow) const {
-    const auto result = Judge(files, now);
-    if (result.ok()) return "";
-    EXPECT_EQ(result.error().code(), ErrorCode::kAttestationRefused);
-    EXPECT_FALSE(RefusedCheck(result.error()).empty()) << result.error().message();
-    return std::string(RefusedCheck(result.error()));
+    return testing::RefusedBy(Judge(files, now));
   }
   // The same for a platform that is bent first.
   std::string Refused(const std::function<void(SnpPlatform&)>& bend) const {
@@ -45,12 +43,6 @@ class Snp : public ::testing::Test {
     SnpPlatform platform;
     platform.report[at] = std::byte{value};
     return Refused(platform.WithReport(files_));
-  }
-  static bool Skipped(const AttestationResult& result, std::string_view name) {
-    for (const CheckOutcome& check : result.checks()) {
-      if (check.name == name) return check.skipped_because.has_value();
-    }
-    return false;
   }
 
   SnpPlatform platform_;

@@ -6,16 +6,13 @@
 namespace anchorhold::attest {
 namespace {
 
-Result<TdxPolicy> RulesInForce(const AppraisalInput& input) {
-  TdxPolicy policy;
+Result<TdxPolicy> PolicyInForce(const AppraisalInput& input) {
+  TdxPolicy waived;
   // Nothing is judged but signatures, chains and bindings.
-  policy.allow_debug = policy.allow_migration = true;
-  if (input.policy != nullptr) {
-    if (!input.policy->tdx.has_value()) {
-      return Refuse("policy", "it has no table [tdx]: nothing is said about trust domains");
-    }
-    policy = *input.policy->tdx;
-  }
+  waived.allow_debug = waived.allow_migration = true;
+  AH_ASSIGN_OR_RETURN(TdxPolicy policy,
+                      RulesInForce(input, &AppraisalPolicy::tdx, waived,
+                                   "it has no table [tdx]: nothing is said about trust domains"));
   if (input.strict) policy.allow_debug = policy.allow_migration = false;
   return policy;
 }
@@ -29,12 +26,9 @@ Status CheckTdxRules(Appraiser& appraiser, const AppraisalInput& input, const Td
                                     "the TD may be debugged: the host can read its memory"));
   AH_RETURN_IF_ERROR(CheckForbidden(appraiser, input, "no_migration", !policy.allow_migration,
                                     report.Migratable(), "the TD may be moved to another machine"));
-  if (policy.require_sept_ve_disable) {
-    AH_RETURN_IF_ERROR(appraiser.Check("sept_ve_disable", report.SeptVeDisabled(),
-                                       "the host may raise exceptions by taking pages away"));
-  } else {
-    appraiser.Skip("sept_ve_disable", WhyLeftOut(input));
-  }
+  AH_RETURN_IF_ERROR(CheckIfSet(appraiser, input, "sept_ve_disable", policy.require_sept_ve_disable,
+                                report.SeptVeDisabled(),
+                                "the host may raise exceptions by taking pages away"));
   TdxPolicy rules = policy;
   for (const TdxListRule& rule : ListRules(rules)) {
     const std::pair<std::string_view, const Bytes*> fields[] = {
@@ -55,21 +49,6 @@ Status CheckTdxRules(Appraiser& appraiser, const AppraisalInput& input, const Td
     }
   }
   return Ok();
-}
-
-TrustVector TrustOf(const TdReportFields& report, const IntelTcb& tcb,
-                    const AppraisalInput& input) {
-  TrustVector trust;
-  trust.instance_identity = TrustTier::kAffirming;
-  trust.hardware = HardwareTier(input, tcb);
-  trust.configuration = input.SignaturesOnly() ? TrustTier::kNone : TrustTier::kAffirming;
-  trust.runtime_opaque = TrustTier::kAffirming;
-  if (report.Migratable()) trust.configuration = TrustTier::kWarning;
-  if (report.UnderDebug()) {
-    trust.configuration = TrustTier::kContraindicated;
-    trust.runtime_opaque = TrustTier::kContraindicated;
-  }
-  return trust;
 }
 
 // Whether the module was updated under the TD, which keeps the older one's guarantees.
@@ -111,7 +90,7 @@ Status CheckEventLogs(const AppraisalInput& input, Appraiser& appraiser, const T
 
 Result<VerifiedTd> VerifyTdQuote(const AppraisalInput& input, Appraiser& appraiser,
                                  const IntelFiles& files) {
-  AH_ASSIGN_OR_RETURN(const TdxPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const TdxPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(VerifiedIntelQuote verified,
                       VerifyIntelQuote(input, appraiser, files, policy.intel, IntelTee::kTdx));
   VerifiedTd out;
@@ -119,7 +98,10 @@ Result<VerifiedTd> VerifyTdQuote(const AppraisalInput& input, Appraiser& apprais
   AH_RETURN_IF_ERROR(CheckTdxRules(appraiser, input, policy, out.report));
   out.claims = std::move(verified.claims);
   out.claims.Add("body", TdReportClaims(out.report));
-  out.trust = TrustOf(out.report, verified.tcb, input);
+  out.trust = IntelTrust(input, verified.tcb, out.report.UnderDebug());
+  if (out.report.Migratable() && !out.report.UnderDebug()) {
+    out.trust.configuration = TrustTier::kWarning;
+  }
   if (out.report.UnderDebug()) {
     out.warnings.emplace_back("debugging is allowed: the host can read the TD's memory");
   }
@@ -141,7 +123,7 @@ Result<Claim> ShowTdQuote(const IntelFiles& files) {
 }
 
 Result<Findings> VerifyTdx(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const TdxPolicy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const TdxPolicy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(VerifiedTd td,
                       VerifyTdQuote(input, appraiser, CollectIntelFiles(input.files)));
   AH_RETURN_IF_ERROR(CheckEventLogs(input, appraiser, policy, td.report, td.claims));

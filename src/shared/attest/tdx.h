@@ -33,23 +33,15 @@ Result<Claim> ShowTdQuote(const IntelFiles& files);
 Result<Findings> VerifyTdx(const AppraisalInput& input, Appraiser& appraiser);
 Result<UnverifiedClaims> ShowTdx(const UnverifiedFiles& files);
 
-inline constexpr Role kTdxRoles[] = {
-    {"quote", "", RolePart::kEvidence, "the quote of the TD, version 4 or 5"},
-    {"ccel_data", "", RolePart::kEvidence, "the firmware's event log (CCEL)"},
-    {"ccel_table", "", RolePart::kEvidence, "the ACPI table that says where that log lies"},
-    {"event_log", "", RolePart::kEvidence, "the event log of dstack, in JSON"},
-    {"nonce", "", RolePart::kEvidence, "the 64 bytes that the quote was asked for with"},
-    {"tcb_info", "", RolePart::kEndorsement, "Intel's TCB info for the platform, in JSON"},
-    {"tcb_info_issuer_chain", "", RolePart::kEndorsement, "the certificates of who signed that"},
-    {"qe_identity", "", RolePart::kEndorsement, "Intel's identity of the quoting enclave, in JSON"},
-    {"qe_identity_issuer_chain", "", RolePart::kEndorsement, "the certificates of who signed that"},
-    {"pck_crl", "", RolePart::kEndorsement,
-     "the revocation list of who issued the PCK certificate"},
-    {"root_ca_crl", "", RolePart::kEndorsement, "the revocation list of Intel's root"},
-    {"pck_chain", "", RolePart::kEndorsement, "the PCK certificates, if the quote has none"},
-    {"root", "", RolePart::kEndorsement, "Intel's root certificate, if the chains end before it"},
-    {"synthetic_root", "", RolePart::kEndorsement, "a root that is not trusted; it is not read"},
-};
+inline constexpr auto kTdxRoles = JoinRoles(
+    {
+        {"quote", "", RolePart::kEvidence, "the quote of the TD, version 4 or 5"},
+        {"ccel_data", "", RolePart::kEvidence, "the firmware's event log (CCEL)"},
+        {"ccel_table", "", RolePart::kEvidence, "the ACPI table that says where that log lies"},
+        {"event_log", "", RolePart::kEvidence, "the event log of dstack, in JSON"},
+        {"nonce", "", RolePart::kEvidence, "the 64 bytes that the quote was asked for with"},
+    },
+    kIntelCollateralRoles);
 
 inline constexpr Kind kTdxKind = {Platform::kTdx, kTdxRoles, VerifyTdx, ShowTdx};
 

@@ -1,7 +1,7 @@
 #include "shared/attest/tdx_event_log.h"
 
-#include "shared/attest/fields.h"
 #include "shared/attest/intel_document.h"
+#include "shared/attest/little_reader.h"
 #include "shared/base/limits.h"
 #include "shared/crypto/hash.h"
 
@@ -13,6 +13,7 @@ constexpr std::uint32_t kRuntimeEvent = 0x08000001;
 constexpr std::uint16_t kSha384 = 0x000c;
 constexpr std::size_t kDigestBytes = 48;
 constexpr std::size_t kAlgorithmsMax = 8;
+constexpr std::string_view kEndsEarly = "the event log ends early";
 
 // Sizes of digests by the log's algorithm ids.
 struct Algorithm {
@@ -20,47 +21,19 @@ struct Algorithm {
   std::size_t bytes = 0;
 };
 
-// Takes little-endian fields off the front; what is short is an error.
-class Cursor {
- public:
-  explicit Cursor(ByteSpan rest) : rest_(rest) {}
-  ByteSpan rest() const { return rest_; }
-  Result<ByteSpan> Take(std::size_t size) {
-    if (size > rest_.size()) return InvalidInput("the event log ends early");
-    const ByteSpan out = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return out;
-  }
-  Status Skip(std::size_t size) {
-    const auto taken = Take(size);
-    return taken.ok() ? Ok() : Status(taken.error());
-  }
-  Result<std::uint32_t> U32() {
-    AH_ASSIGN_OR_RETURN(const ByteSpan bytes, Take(4));
-    return Fields(bytes).U32(0);
-  }
-  Result<std::uint16_t> U16() {
-    AH_ASSIGN_OR_RETURN(const ByteSpan bytes, Take(2));
-    return Fields(bytes).U16(0);
-  }
-
- private:
-  ByteSpan rest_;
-};
-
-Result<std::vector<Algorithm>> ReadFirstEvent(Cursor& log) {
+Result<std::vector<Algorithm>> ReadFirstEvent(LittleReader& log) {
   AH_ASSIGN_OR_RETURN(const ByteSpan head, log.Take(28));
   if (Fields(head).U32(4) != kNoAction || !AllZero(head.subspan(8))) {
     return InvalidInput("the event log does not begin with its specification");
   }
   AH_ASSIGN_OR_RETURN(const std::uint32_t size, log.U32());
   AH_ASSIGN_OR_RETURN(const ByteSpan event, log.Take(size));
-  Cursor in(event);
+  LittleReader in(event, kEndsEarly);
   AH_ASSIGN_OR_RETURN(const ByteSpan signature, in.Take(16));
   if (AsText(signature) != std::string_view("Spec ID Event03\0", 16)) {
     return Unsupported("an event log of another specification");
   }
-  AH_RETURN_IF_ERROR(in.Skip(8));
+  AH_RETURN_IF_ERROR(in.Take(8));
   AH_ASSIGN_OR_RETURN(const std::uint32_t count, in.U32());
   if (count == 0 || count > kAlgorithmsMax) return LimitExceeded("an event log of many algorithms");
   std::vector<Algorithm> out;
@@ -74,15 +47,15 @@ Result<std::vector<Algorithm>> ReadFirstEvent(Cursor& log) {
     out.push_back({id, bytes});
   }
   if (!has_sha384) return Unsupported("an event log without SHA-384");
-  AH_ASSIGN_OR_RETURN(const ByteSpan vendor, in.Take(1));
-  if (in.rest().size() != Fields(vendor).U8(0)) {
+  AH_ASSIGN_OR_RETURN(const std::uint8_t vendor_bytes, in.U8());
+  if (in.rest().size() != vendor_bytes) {
     return InvalidInput("sizes that contradict each other");
   }
   return out;
 }
 
 // The SHA-384 among an event's digests.
-Result<Bytes> ReadDigests(Cursor& log, const std::vector<Algorithm>& algorithms) {
+Result<Bytes> ReadDigests(LittleReader& log, const std::vector<Algorithm>& algorithms) {
   AH_ASSIGN_OR_RETURN(const std::uint32_t count, log.U32());
   if (count > algorithms.size()) return InvalidInput("an event with more digests than algorithms");
   Bytes out;
@@ -127,7 +100,7 @@ Bytes RuntimeDigest(std::uint32_t type, std::string_view name, ByteSpan payload)
 Result<UnverifiedEventLog> UnverifiedEventLog::ParseCcel(ByteSpan bytes) {
   UnverifiedEventLog out;
   out.format_ = "ccel";
-  Cursor log(bytes);
+  LittleReader log(bytes, kEndsEarly);
   AH_ASSIGN_OR_RETURN(const std::vector<Algorithm> algorithms, ReadFirstEvent(log));
   while (!IsFiller(log.rest())) {
     if (out.events_.size() == kEventsMax) return LimitExceeded("more than 16384 events");
@@ -136,7 +109,7 @@ Result<UnverifiedEventLog> UnverifiedEventLog::ParseCcel(ByteSpan bytes) {
     AH_ASSIGN_OR_RETURN(next.type, log.U32());
     AH_ASSIGN_OR_RETURN(next.digest, ReadDigests(log, algorithms));
     AH_ASSIGN_OR_RETURN(const std::uint32_t size, log.U32());
-    AH_RETURN_IF_ERROR(log.Skip(size));
+    AH_RETURN_IF_ERROR(log.Take(size));
     if (next.type == kNoAction) continue;
     if (index < 1 || index > kRtmrs) return InvalidInput("an event of no runtime register");
     next.rtmr = index - 1;

@@ -8,6 +8,9 @@
 //            errata(1) uintn(1) algorithms(4) {id(2) bytes(2)}* vendor size(1) vendor
 //   event2 = index(4) type(4) count(4) {id(2) digest}* size(4) event
 // Index i + 1 is RTMR i. An event of type 3 (EV_NO_ACTION) extends nothing.
+// A TPM's log has the same form (tpm2_pcrs.h) and is read apart, because other rules hold for it:
+// every event has one digest for each bank, all banks that are known are replayed, nothing follows
+// the last event, there is an older form, and a register may start with a locality.
 //
 // dstack: [{"imr": i, "event_type": n, "digest": "hex", "event": "name", "event_payload": "hex"}].
 // An event of type 0x08000001 was made at run time, and its digest states its content:

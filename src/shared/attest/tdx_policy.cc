@@ -1,14 +1,6 @@
 #include "shared/attest/tdx_policy.h"
 
 namespace anchorhold::attest {
-namespace {
-
-std::string FormatChoice(std::string_view key, std::string_view value) {
-  return std::string(key) + " = \"" + std::string(value) + "\"\n";
-}
-
-}  // namespace
-
 std::vector<TdxListRule> ListRules(TdxPolicy& policy) {
   return {{"td_attributes", 8, &policy.td_attributes},
           {"xfam", 8, &policy.xfam},

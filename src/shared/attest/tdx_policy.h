@@ -3,8 +3,8 @@
 //
 //   debug = "forbidden"              # or "allowed": the host may see into the TD
 //   migration = "forbidden"          # or "allowed": the TD may be moved to another machine
-//   sept_ve_disable = "required"     # or "not-checked": the host cannot raise #VE for the TD's
-//   pages event_log = "if-given"           # or "required": RTMRs are replayed from a log
+//   sept_ve_disable = "required"     # or "not-checked": no #VE for pages that the host takes away
+//   event_log = "if-given"           # or "required": RTMRs are replayed from a log
 //   td_attributes = "not-checked"    # or a list of 8 bytes in hex, as of xfam
 //   xfam = "not-checked"
 //   mr_seam = "not-checked"          # the TDX module; or a list of 48 bytes in hex, as of the rest

@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "shared/attest/test_appraisal.h"
 #include "shared/attest/test_intel.h"
 #include "shared/attest/test_snp.h"
 
@@ -27,11 +28,7 @@ class IntelTest : public ::testing::TestWithParam<QuoteForm> {
   }
   // The name of the check that refuses; "" if none does.
   std::string Refused(const Files& files, UnixSeconds now = kIntelNow) const {
-    const auto result = Judge(files, now);
-    if (result.ok()) return "";
-    EXPECT_EQ(result.error().code(), ErrorCode::kAttestationRefused);
-    EXPECT_FALSE(RefusedCheck(result.error()).empty()) << result.error().message();
-    return std::string(RefusedCheck(result.error()));
+    return RefusedBy(Judge(files, now));
   }
   // The same for a platform that is bent first.
   std::string Refused(const std::function<void(IntelPlatform&)>& bend) const {
@@ -50,16 +47,6 @@ class IntelTest : public ::testing::TestWithParam<QuoteForm> {
     IntelPlatform platform(platform_.form);
     bend(platform);
     return Refused(platform.WithDocuments(files_));
-  }
-  static const CheckOutcome* Find(const AttestationResult& result, std::string_view name) {
-    for (const CheckOutcome& check : result.checks()) {
-      if (check.name == name) return &check;
-    }
-    return nullptr;
-  }
-  static bool Skipped(const AttestationResult& result, std::string_view name) {
-    const CheckOutcome* const check = Find(result, name);
-    return check != nullptr && check->skipped_because.has_value();
   }
   IntelRules& rules() { return platform_.IsTd() ? policy_.tdx->intel : policy_.sgx_dcap->intel; }
 

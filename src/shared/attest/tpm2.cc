@@ -10,17 +10,14 @@ namespace {
 
 constexpr std::string_view kIntermediates = "ak_cert_intermediate";
 
-Result<Tpm2Policy> RulesInForce(const AppraisalInput& input) {
-  Tpm2Policy policy;
+Result<Tpm2Policy> PolicyInForce(const AppraisalInput& input) {
+  Tpm2Policy waived;
   // Nothing is judged but signatures, chains and bindings.
-  policy.ak = Tpm2AkRule::kWaived;
-  policy.allow_sha1_signatures = true;
-  if (input.policy != nullptr) {
-    if (!input.policy->tpm2.has_value()) {
-      return Refuse("policy", "it has no table [tpm2]: nothing is said about such quotes");
-    }
-    policy = *input.policy->tpm2;
-  }
+  waived.ak = Tpm2AkRule::kWaived;
+  waived.allow_sha1_signatures = true;
+  AH_ASSIGN_OR_RETURN(Tpm2Policy policy,
+                      RulesInForce(input, &AppraisalPolicy::tpm2, waived,
+                                   "it has no table [tpm2]: nothing is said about such quotes"));
   if (!input.strict) return policy;
   // Whom the owner pins is trusted; whom nobody names has to be certified.
   if (policy.ak == Tpm2AkRule::kWaived) policy.ak = Tpm2AkRule::kCertified;
@@ -248,7 +245,7 @@ TrustVector TrustOf(const Tpm2Policy& policy, bool certified) {
 }  // namespace
 
 Result<Findings> VerifyTpm2(const AppraisalInput& input, Appraiser& appraiser) {
-  AH_ASSIGN_OR_RETURN(const Tpm2Policy policy, RulesInForce(input));
+  AH_ASSIGN_OR_RETURN(const Tpm2Policy policy, PolicyInForce(input));
   AH_ASSIGN_OR_RETURN(const Statement statement, ReadStatement(input.files, "attest", "signature"));
   AH_ASSIGN_OR_RETURN(const auto tpmt, ReadPublic(input.files, "ak_public_tpmt"));
   AH_ASSIGN_OR_RETURN(const AttestationKey ak, ReadKey(appraiser, input.files, tpmt));

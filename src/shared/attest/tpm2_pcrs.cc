@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/attest/little_reader.h"
 #include "shared/wire/json.h"
 
 namespace anchorhold::attest {
@@ -13,6 +14,7 @@ constexpr std::size_t kBanksMax = 16;
 constexpr std::size_t kDigestBytesMax = 64;
 constexpr std::uint32_t kNoAction = 3;
 constexpr std::size_t kSha1Bytes = 20;
+constexpr std::string_view kEndsEarly = "an event log that ends too early";
 constexpr std::string_view kAgileSignature("Spec ID Event03\0", 16);
 constexpr std::string_view kLocalitySignature("StartupLocality\0", 16);
 
@@ -24,31 +26,6 @@ Result<std::uint8_t> ParsePcr(std::string_view text) {
   return InvalidInput("a PCR that is not 0 to 23");
 }
 
-// Little-endian, from front to back.
-class LogReader {
- public:
-  explicit LogReader(ByteSpan bytes) : rest_(bytes) {}
-
-  bool AtEnd() const { return rest_.empty(); }
-  Result<ByteSpan> Take(std::size_t size) {
-    if (size > rest_.size()) return InvalidInput("an event log that ends too early");
-    const ByteSpan out = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return out;
-  }
-  Result<std::uint32_t> Number(std::size_t size) {
-    AH_ASSIGN_OR_RETURN(const ByteSpan bytes, Take(size));
-    std::uint32_t value = 0;
-    for (std::size_t i = size; i-- > 0;) {
-      value = value << 8 | std::to_integer<std::uint32_t>(bytes[i]);
-    }
-    return value;
-  }
-
- private:
-  ByteSpan rest_;
-};
-
 struct Event {
   std::uint32_t pcr = 0;
   std::uint32_t type = 0;
@@ -58,7 +35,7 @@ struct Event {
 
 class LogReplay {
  public:
-  explicit LogReplay(ByteSpan log) : reader_(log) {}
+  explicit LogReplay(ByteSpan log) : reader_(log, kEndsEarly) {}
 
   Result<Tpm2EventLog> Run() {
     AH_ASSIGN_OR_RETURN(const Event first, ReadOldEvent());
@@ -80,24 +57,23 @@ class LogReplay {
  private:
   Result<Event> ReadOldEvent() {
     Event event;
-    AH_ASSIGN_OR_RETURN(event.pcr, reader_.Number(4));
-    AH_ASSIGN_OR_RETURN(event.type, reader_.Number(4));
+    AH_ASSIGN_OR_RETURN(event.pcr, reader_.U32());
+    AH_ASSIGN_OR_RETURN(event.type, reader_.U32());
     AH_ASSIGN_OR_RETURN(const ByteSpan digest, reader_.Take(kSha1Bytes));
     event.digests.emplace_back(static_cast<std::uint16_t>(Tpm2Hash::kSha1), digest);
-    AH_ASSIGN_OR_RETURN(const std::uint32_t size, reader_.Number(4));
+    AH_ASSIGN_OR_RETURN(const std::uint32_t size, reader_.U32());
     AH_ASSIGN_OR_RETURN(event.data, reader_.Take(size));
     return event;
   }
 
   Result<Event> ReadAgileEvent() {
     Event event;
-    AH_ASSIGN_OR_RETURN(event.pcr, reader_.Number(4));
-    AH_ASSIGN_OR_RETURN(event.type, reader_.Number(4));
-    AH_ASSIGN_OR_RETURN(const std::uint32_t count, reader_.Number(4));
+    AH_ASSIGN_OR_RETURN(event.pcr, reader_.U32());
+    AH_ASSIGN_OR_RETURN(event.type, reader_.U32());
+    AH_ASSIGN_OR_RETURN(const std::uint32_t count, reader_.U32());
     if (count != digest_bytes_.size()) return InvalidInput("an event without a digest for a bank");
     for (std::uint32_t i = 0; i < count; ++i) {
-      AH_ASSIGN_OR_RETURN(const std::uint32_t hash, reader_.Number(2));
-      const auto id = static_cast<std::uint16_t>(hash);
+      AH_ASSIGN_OR_RETURN(const std::uint16_t id, reader_.U16());
       const auto known = digest_bytes_.find(id);
       const bool again = std::any_of(event.digests.begin(), event.digests.end(),
                                      [&](const auto& other) { return other.first == id; });
@@ -107,21 +83,20 @@ class LogReplay {
       AH_ASSIGN_OR_RETURN(const ByteSpan digest, reader_.Take(known->second));
       event.digests.emplace_back(id, digest);
     }
-    AH_ASSIGN_OR_RETURN(const std::uint32_t size, reader_.Number(4));
+    AH_ASSIGN_OR_RETURN(const std::uint32_t size, reader_.U32());
     AH_ASSIGN_OR_RETURN(event.data, reader_.Take(size));
     return event;
   }
 
   Status ReadBanks(ByteSpan data) {
-    LogReader reader(data);
+    LittleReader reader(data, kEndsEarly);
     AH_RETURN_IF_ERROR(reader.Take(8));  // class, version, errata, word size
-    AH_ASSIGN_OR_RETURN(const std::uint32_t count, reader.Number(4));
+    AH_ASSIGN_OR_RETURN(const std::uint32_t count, reader.U32());
     if (count == 0 || count > kBanksMax)
       return InvalidInput("an event log of no or too many banks");
     for (std::uint32_t i = 0; i < count; ++i) {
-      AH_ASSIGN_OR_RETURN(const std::uint32_t hash, reader.Number(2));
-      AH_ASSIGN_OR_RETURN(const std::uint32_t size, reader.Number(2));
-      const auto id = static_cast<std::uint16_t>(hash);
+      AH_ASSIGN_OR_RETURN(const std::uint16_t id, reader.U16());
+      AH_ASSIGN_OR_RETURN(const std::uint16_t size, reader.U16());
       const auto known = Tpm2HashFromId(id);
       if (size == 0 || size > kDigestBytesMax || (known.ok() && size != Tpm2HashBytes(*known))) {
         return InvalidInput("an event log with a digest of another length than its hash");
@@ -130,7 +105,7 @@ class LogReplay {
         return InvalidInput("an event log with a bank twice");
       }
     }
-    AH_ASSIGN_OR_RETURN(const std::uint32_t vendor_bytes, reader.Number(1));
+    AH_ASSIGN_OR_RETURN(const std::uint8_t vendor_bytes, reader.U8());
     AH_RETURN_IF_ERROR(reader.Take(vendor_bytes));
     if (!reader.AtEnd()) return InvalidInput("an event log whose first event says more");
     return Ok();
@@ -171,7 +146,7 @@ class LogReplay {
     return at->second;
   }
 
-  LogReader reader_;
+  LittleReader reader_;
   std::map<std::uint16_t, std::size_t> digest_bytes_;
   std::byte locality_{0};
   Tpm2EventLog log_;

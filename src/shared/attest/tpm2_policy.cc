@@ -34,10 +34,6 @@ std::string_view AkRuleName(Tpm2AkRule rule) {
                                         : kNotChecked;
 }
 
-std::string Line(std::string_view key, std::string_view value) {
-  return std::string(key) + " = \"" + std::string(value) + "\"\n";
-}
-
 }  // namespace
 
 Result<Tpm2PcrRules> ReadTpm2PcrRules(wire::TomlTable& document, wire::TomlTable& rules,
@@ -66,9 +62,9 @@ Result<Tpm2PcrRules> ReadTpm2PcrRules(wire::TomlTable& document, wire::TomlTable
 }
 
 std::string FormatTpm2PcrKeys(const Tpm2PcrRules& rules) {
-  return Line("bank", Tpm2HashName(rules.bank)) +
+  return FormatChoice("bank", Tpm2HashName(rules.bank)) +
          "measurement_pcr = " + std::to_string(rules.measurement_pcr) + "\n" +
-         Line("pcrs", rules.values.has_value() ? "required" : kNotChecked);
+         FormatChoice("pcrs", rules.values.has_value() ? "required" : kNotChecked);
 }
 
 std::string FormatTpm2PcrTables(const Tpm2PcrRules& rules, std::string_view tables) {
@@ -104,15 +100,15 @@ Result<Tpm2Policy> ReadTpm2Policy(wire::TomlTable& document) {
 }
 
 std::string FormatTpm2Policy(const Tpm2Policy& policy) {
-  std::string out = "[tpm2]\n" + Line("ak", AkRuleName(policy.ak));
+  std::string out = "[tpm2]\n" + FormatChoice("ak", AkRuleName(policy.ak));
   out +=
       FormatRule("ak_keys", policy.ak == Tpm2AkRule::kPinned ? std::optional(policy.ak_keys)
                                                              : std::optional<std::vector<Bytes>>());
   out += FormatRule("roots", policy.roots);
-  out += Line("crl", policy.require_crl ? "required" : "if-given");
-  out += Line("ak_attributes", policy.require_ak_attributes ? "required" : "if-given");
-  out += Line("sha1_signatures", policy.allow_sha1_signatures ? "allowed" : "forbidden");
-  out += Line("event_log", policy.require_event_log ? "required" : "if-given");
+  out += FormatChoice("crl", policy.require_crl ? "required" : "if-given");
+  out += FormatChoice("ak_attributes", policy.require_ak_attributes ? "required" : "if-given");
+  out += FormatChoice("sha1_signatures", policy.allow_sha1_signatures ? "allowed" : "forbidden");
+  out += FormatChoice("event_log", policy.require_event_log ? "required" : "if-given");
   return out + FormatTpm2PcrKeys(policy.pcrs) + FormatTpm2PcrTables(policy.pcrs, kPcrTables);
 }
 

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "shared/attest/verifier.h"
+#include "shared/attest/test_policy.h"
 
-namespace anchorhold::attest {
+namespace anchorhold::attest::testing {
 namespace {
 
 const std::string kHead =
@@ -19,18 +19,10 @@ const std::string kRules =
     "\"]\n"
     "[[tpm2-pcr]]\nindex = 7\nvalues = [\"" +
     std::string(64, 'e') + "\"]\n";
-
-Result<AppraisalPolicy> Parse(const std::string& text) { return ParsePolicy(AsBytes(text)); }
-
-std::string With(const std::string& line, const std::string& other) {
-  std::string text = kHead + kRules;
-  const std::size_t at = text.find(line);
-  AH_CHECK(at != std::string::npos);
-  return text.replace(at, line.size(), other);
-}
+const std::string kPolicy = kHead + kRules;
 
 std::string WithoutTables() {
-  const std::string text = With("pcrs = \"required\"", "pcrs = \"not-checked\"");
+  const std::string text = With(kPolicy, "pcrs = \"required\"", "pcrs = \"not-checked\"");
   return text.substr(0, text.find("[["));
 }
 
@@ -41,14 +33,8 @@ std::string Certified() {
   return text.replace(at, end - at, "ak = \"certified\"\nak_keys = \"not-checked\"\n");
 }
 
-void ExpectRefusal(const std::string& text, const std::string& part) {
-  const auto policy = Parse(text);
-  ASSERT_FALSE(policy.ok()) << text;
-  EXPECT_NE(policy.error().message().find(part), std::string::npos) << policy.error().message();
-}
-
 TEST(Tpm2Policy, ReadsWhatIsSet) {
-  const auto policy = Parse(kHead + kRules);
+  const auto policy = Parse(kPolicy);
   ASSERT_TRUE(policy.ok()) << policy.error().message();
   const Tpm2Policy& rules = policy->tpm2.value();
   EXPECT_EQ(rules.ak, Tpm2AkRule::kPinned);
@@ -63,50 +49,42 @@ TEST(Tpm2Policy, ReadsWhatIsSet) {
 
 TEST(Tpm2Policy, RoundTripsThroughText) {
   for (const std::string& text :
-       {kHead + kRules, WithoutTables(), Certified(),
-        With("sha1_signatures = \"forbidden\"", "sha1_signatures = \"allowed\""),
-        With("crl = \"if-given\"", "crl = \"required\"")}) {
-    const auto policy = Parse(text);
-    ASSERT_TRUE(policy.ok()) << policy.error().message();
-    const auto again = Parse(FormatPolicy(*policy));
-    ASSERT_TRUE(again.ok()) << again.error().message() << FormatPolicy(*policy);
-    EXPECT_EQ(FormatPolicy(*again), FormatPolicy(*policy));
-    EXPECT_EQ(again->tpm2->ak, policy->tpm2->ak);
-    EXPECT_EQ(again->tpm2->pcrs.values, policy->tpm2->pcrs.values);
-    EXPECT_EQ(again->tpm2->allow_sha1_signatures, policy->tpm2->allow_sha1_signatures);
-    EXPECT_EQ(again->tpm2->require_crl, policy->tpm2->require_crl);
+       {kPolicy, WithoutTables(), Certified(),
+        With(kPolicy, "sha1_signatures = \"forbidden\"", "sha1_signatures = \"allowed\""),
+        With(kPolicy, "crl = \"if-given\"", "crl = \"required\"")}) {
+    ExpectRoundTrip(text, [](const AppraisalPolicy& policy, const AppraisalPolicy& again) {
+      EXPECT_EQ(again.tpm2->ak, policy.tpm2->ak);
+      EXPECT_EQ(again.tpm2->pcrs.values, policy.tpm2->pcrs.values);
+      EXPECT_EQ(again.tpm2->allow_sha1_signatures, policy.tpm2->allow_sha1_signatures);
+      EXPECT_EQ(again.tpm2->require_crl, policy.tpm2->require_crl);
+    });
   }
 }
 
 TEST(Tpm2Policy, NothingMayBeLeftOut) {
-  ExpectRefusal(kHead, "tpm2 is missing");
-  const std::size_t tables = kRules.find("[[");
-  for (std::size_t at = kRules.find('\n') + 1; at < tables; at = kRules.find('\n', at) + 1) {
-    const std::size_t end = kRules.find('\n', at) + 1;
-    const std::string key = kRules.substr(at, kRules.find(' ', at) - at);
-    ExpectRefusal(kHead + kRules.substr(0, at) + kRules.substr(end), "tpm2." + key);
-  }
-  ExpectRefusal(kHead + kRules.substr(0, tables), "tpm2.pcrs");
-  ExpectRefusal(With("pcrs = \"required\"", "pcrs = \"not-checked\""), "tpm2.pcrs");
-  ExpectRefusal(With("index = 7\n", ""), "index");
-  ExpectRefusal(With("index = 7\nvalues = [\"" + std::string(64, 'e') + "\"]\n", "index = 7\n"),
-                "values");
+  ExpectNothingMayBeLeftOut(kPolicy, "tpm2");
+  ExpectRefusal(kPolicy.substr(0, kPolicy.find("[[")), "tpm2.pcrs");
+  ExpectRefusal(With(kPolicy, "pcrs = \"required\"", "pcrs = \"not-checked\""), "tpm2.pcrs");
+  ExpectRefusal(With(kPolicy, "index = 7\n", ""), "index");
+  ExpectRefusal(
+      With(kPolicy, "index = 7\nvalues = [\"" + std::string(64, 'e') + "\"]\n", "index = 7\n"),
+      "values");
 }
 
 TEST(Tpm2Policy, RefusesWhatItDoesNotKnow) {
-  ExpectRefusal(With("ak = \"pinned\"", "ak = \"any\""), "tpm2.ak");
-  ExpectRefusal(With("ak = \"pinned\"", "ak = \"certified\""), "ak_keys");
-  ExpectRefusal(With("[\"" + std::string(64, 'b') + "\"]", "\"not-checked\""), "ak_keys");
-  ExpectRefusal(With("bank = \"sha256\"", "bank = \"sha1\""), "bank");
-  ExpectRefusal(With("bank = \"sha256\"", "bank = \"sha384\""), "48 bytes");
-  ExpectRefusal(With("measurement_pcr = 11", "measurement_pcr = 24"), "measurement_pcr");
-  ExpectRefusal(With("measurement_pcr = 11", "measurement_pcr = \"not-checked\""),
+  ExpectRefusal(With(kPolicy, "ak = \"pinned\"", "ak = \"any\""), "tpm2.ak");
+  ExpectRefusal(With(kPolicy, "ak = \"pinned\"", "ak = \"certified\""), "ak_keys");
+  ExpectRefusal(With(kPolicy, "[\"" + std::string(64, 'b') + "\"]", "\"not-checked\""), "ak_keys");
+  ExpectRefusal(With(kPolicy, "bank = \"sha256\"", "bank = \"sha1\""), "bank");
+  ExpectRefusal(With(kPolicy, "bank = \"sha256\"", "bank = \"sha384\""), "48 bytes");
+  ExpectRefusal(With(kPolicy, "measurement_pcr = 11", "measurement_pcr = 24"), "measurement_pcr");
+  ExpectRefusal(With(kPolicy, "measurement_pcr = 11", "measurement_pcr = \"not-checked\""),
                 "measurement_pcr");
-  ExpectRefusal(With("index = 7", "index = 0"), "twice");
-  ExpectRefusal(With("index = 7", "index = -1"), "index");
-  ExpectRefusal(With("[\"" + std::string(64, 'e') + "\"]", "\"not-checked\""), "values");
-  ExpectRefusal(With("crl = \"if-given\"", "crl = \"if-given\"\nclr = 1"), "clr");
+  ExpectRefusal(With(kPolicy, "index = 7", "index = 0"), "twice");
+  ExpectRefusal(With(kPolicy, "index = 7", "index = -1"), "index");
+  ExpectRefusal(With(kPolicy, "[\"" + std::string(64, 'e') + "\"]", "\"not-checked\""), "values");
+  ExpectRefusal(With(kPolicy, "crl = \"if-given\"", "crl = \"if-given\"\nclr = 1"), "clr");
 }
 
 }  // namespace
-}  // namespace anchorhold::attest
+}  // namespace anchorhold::attest::testing

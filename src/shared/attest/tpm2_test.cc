@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "shared/attest/test_appraisal.h"
 #include "shared/attest/test_snp.h"
 #include "shared/attest/test_tpm2.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 using testing::AddAll;
 using testing::kTpmNow;
+using testing::Skipped;
 using testing::Tpm;
 using Files = std::map<std::string, Bytes>;
 
@@ -29,11 +31,7 @@ class Tpm2 : public ::testing::Test {
   }
   // The name of the check that refuses; "" if none does.
   std::string Refused(const Files& files, UnixSeconds now = kTpmNow) const {
-    const auto result = Judge(files, now);
-    if (result.ok()) return "";
-    EXPECT_EQ(result.error().code(), ErrorCode::kAttestationRefused);
-    EXPECT_FALSE(RefusedCheck(result.error()).empty()) << result.error().message();
-    return std::string(RefusedCheck(result.error()));
+    return testing::RefusedBy(Judge(files, now));
   }
   // The same for a TPM that is bent before it quotes, with the same certificates.
   std::string Refused(const std::function<void(Tpm&)>& bend) const {
@@ -46,12 +44,6 @@ class Tpm2 : public ::testing::Test {
     Tpm tpm;
     bend(tpm);
     return Refused(tpm.Files());
-  }
-  static bool Skipped(const AttestationResult& result, std::string_view name) {
-    for (const CheckOutcome& check : result.checks()) {
-      if (check.name == name) return check.skipped_because.has_value();
-    }
-    return false;
   }
 
   Tpm tpm_;
