@@ -198,9 +198,8 @@ struct Chunk {
 // weights(m, rows) is the operand A of a tile; `sums` says where the sums lie: MatrixSink of output
 // channel `first`, first position.
 template <class AOfTile>
-HWY_INLINE void MultiplyTile(const Correlation& c, const Chunk& chunk, AOfTile weights,
-                             const MatrixSink& sums, std::size_t m, std::size_t count,
-                             std::size_t p, std::size_t vectors) {
+HWY_INLINE void MultiplyTile(const Chunk& chunk, AOfTile weights, const MatrixSink& sums,
+                             std::size_t m, std::size_t count, std::size_t p, std::size_t vectors) {
   Epilogue epilogue;
   MatrixSink sink = sums;
   sink.c += (m - chunk.first) * sums.ldc + p;
@@ -225,7 +224,7 @@ HWY_INLINE void MultiplyChunk(const Correlation& c, const Chunk& chunk, AOfTile 
   const auto tile = [&](std::size_t i, std::size_t v) HWY_ATTR {
     const std::size_t m = rows.Begin(i);
     if (m < chunk.first || m >= chunk.last) return;
-    MultiplyTile(c, chunk, weights, sums, m, rows.Begin(i + 1) - m, columns.Begin(v) * kLanes,
+    MultiplyTile(chunk, weights, sums, m, rows.Begin(i + 1) - m, columns.Begin(v) * kLanes,
                  columns.Begin(v + 1) - columns.Begin(v));
   };
   if (chunk.inner <= kShortSum) {

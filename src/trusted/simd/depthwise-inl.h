@@ -146,7 +146,7 @@ struct PlaneSink {
   TileVector high;
 
   HWY_INLINE void Put(TileVector x, std::size_t t, std::size_t v, std::size_t part) const {
-    if (finish) x = hn::Min(high, hn::Max(low, hn::Add(x, bias)));
+    if (finish) x = AtMost(high, AtLeast(low, hn::Add(x, bias)));
     float* const to = data + t * row + v * vector;
     if (part == kLanes) {
       hn::StoreU(x, TileTag(), to);

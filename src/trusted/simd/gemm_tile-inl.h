@@ -38,6 +38,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "trusted/simd/bounds-inl.h"
 #include "trusted/simd/gemm.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -246,12 +247,12 @@ HWY_INLINE void AddColumnBias(const float* bias, std::size_t columns, Tile<kRows
    ...);
 }
 
-// A NaN stays, as in kernels/elementwise.h: x86 gives the second operand where one is NaN.
+// A NaN stays, as in kernels/elementwise.h.
 template <std::size_t kRows, std::size_t kVectors, std::size_t... I>
 HWY_INLINE void Clip(TileVector low, TileVector high, Tile<kRows, kVectors>& tile,
                      std::index_sequence<I...>) {
   ((tile.acc[I / kVectors][I % kVectors] =
-        hn::Min(high, hn::Max(low, tile.acc[I / kVectors][I % kVectors]))),
+        AtMost(high, AtLeast(low, tile.acc[I / kVectors][I % kVectors]))),
    ...);
 }
 

@@ -7,13 +7,14 @@
 // in the same memory: then it waits in its tile.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/pointwise.cc"
+#include "trusted/simd/tables.h"
+// After tables.h, which chooses the targets.
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
 #include "trusted/simd/pointwise_gather-inl.h"
 #include "trusted/simd/pointwise_plan.h"
 #include "trusted/simd/pointwise_select-inl.h"
-#include "trusted/simd/tables.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {

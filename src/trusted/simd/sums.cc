@@ -1,15 +1,16 @@
 // The passes of sums.h. All are bound by memory: they read and write each number once.
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "trusted/simd/sums.cc"
 #include "trusted/simd/sums.h"
-
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
 
 #include <algorithm>
 
-#include "trusted/simd/sums_update-inl.h"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "trusted/simd/sums.cc"
 #include "trusted/simd/tables.h"
+// After tables.h, which chooses the targets.
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "trusted/simd/sums_update-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {

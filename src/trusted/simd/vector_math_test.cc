@@ -2,10 +2,11 @@
 // dense sample of all floats, for every target.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/vector_math_test.cc"
+#include "trusted/simd/tables.h"
+// After tables.h, which chooses the targets.
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "trusted/simd/tables.h"
 #include "trusted/simd/vector_math-inl.h"
 
 #ifndef ANCHORHOLD_SRC_TRUSTED_SIMD_VECTOR_MATH_TEST_ONCE_
