@@ -41,9 +41,10 @@
 // What it costs: 8 random bytes a proposal, of which 90.4 % are accepted.
 //
 // Side channels: control flow and addresses depend on which proposals are accepted, rejected, or
-// undecided. Whether a proposal is accepted says nothing of the values that are accepted: these are
-// independent of how many were rejected before them. What is left are the undecided ones;
-// docs/side-channels.md.
+// undecided, and on which groups of 8 or 16 words were judged twice (simd/gaussian_screen-inl.h).
+// Whether a proposal is accepted says nothing of the values that are accepted: these are
+// independent of how many were rejected before them. What is left are the undecided and those that
+// were judged twice; docs/side-channels.md.
 //
 // Threads: give each range of coordinates a random source of its own (crypto::BranchedRandom makes
 // independent ones from one); nothing else is shared.

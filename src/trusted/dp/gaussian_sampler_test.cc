@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "trusted/dp/discrete_gaussian.h"
+#include "trusted/dp/gaussian_series_for_test.h"
 #include "trusted/dp/gaussian_table.h"
 #include "trusted/dp/reference_gaussian_for_test.h"
 #include "trusted/simd/gaussian_scalar.h"
@@ -29,54 +30,16 @@ std::vector<std::uint64_t> Words(std::size_t count, std::uint64_t seed) {
   return words;
 }
 
-// The modified Bessel function I_k(x) for a small x.
-long double Bessel(int k, long double x) {
-  long double term = 1;
-  for (int i = 1; i <= k; ++i) term *= x / 2 / static_cast<long double>(i);
-  long double sum = 0;
-  for (int i = 1; i < 30; ++i) {
-    sum += term;
-    term *= x * x / 4 / static_cast<long double>(i * (i + k));
-  }
-  return sum;
-}
-
-// The coefficients by powers of f of the series of simd/gaussian.h.
-std::vector<long double> SeriesOfPowerOfTwo() {
-  const long double b = std::log(2.0L) / 2;
-  std::vector<std::vector<long double>> chebyshev = {{1}, {-1, 2}};  // T_k(2 f - 1)
-  for (std::size_t k = 2; k <= 6; ++k) {
-    std::vector<long double> next(k + 1, 0);
-    for (std::size_t i = 0; i < k; ++i) {
-      next[i] -= 2 * chebyshev[k - 1][i];
-      next[i + 1] += 4 * chebyshev[k - 1][i];
-    }
-    for (std::size_t i = 0; i + 1 < k; ++i) next[i] -= chebyshev[k - 2][i];
-    chebyshev.push_back(next);
-  }
-  std::vector<long double> sum(7, 0);
-  for (int k = 0; k <= 6; ++k) {
-    const long double factor = (k == 0 ? 1 : 2) * (k % 2 == 0 ? 1 : -1) * Bessel(k, b);
-    const auto& polynomial = chebyshev[static_cast<std::size_t>(k)];
-    for (std::size_t i = 0; i < polynomial.size(); ++i) {
-      sum[i] += factor * polynomial[i] / std::sqrt(2.0L);
-    }
-  }
-  return sum;
-}
-
 TEST(GaussianArithmetic, ConstantsAreWhatTheyAreSaidToBe) {
   EXPECT_EQ(simd::internal::kLog2E,
             static_cast<std::uint64_t>(std::llround(0x1p31L / std::log(2.0L))));
-  const std::vector<long double> series = SeriesOfPowerOfTwo();
+  const std::vector<long double> series = SeriesByPowers(6, -1, -1);
   for (std::size_t i = 0; i < 7; ++i) {
     const long double signed_value = i % 2 == 0 ? series[i] : -series[i];
     EXPECT_EQ(simd::internal::kPowerOfTwo[i],
-              static_cast<std::uint64_t>(std::llround(0x1p31L * signed_value)));
+              static_cast<std::uint64_t>(std::llround(0x1p31L / std::sqrt(2.0L) * signed_value)));
   }
-  long double left_out = 0;
-  for (int k = 7; k < 20; ++k) left_out += 2 * Bessel(k, std::log(2.0L) / 2) / std::sqrt(2.0L);
-  EXPECT_LT(left_out, std::exp2(-29.4L));
+  EXPECT_LT(LeftOutOfSeries(6) / std::sqrt(2.0L), std::exp2(-29.4L));
 }
 
 // p of a candidate, in double precision.

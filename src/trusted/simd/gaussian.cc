@@ -1,5 +1,8 @@
-// The arithmetic of gaussian.h in vectors of 64-bit lanes.
+// The arithmetic of gaussian.h in vectors of 64-bit lanes, behind a screen of 32-bit ones where
+// gaussian_screen-inl.h has one.
 #include "trusted/simd/gaussian.h"
+
+#include <bit>
 
 #include "trusted/simd/gaussian_scalar.h"
 
@@ -13,6 +16,8 @@
 // After tables.h, which chooses the targets.
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#include "trusted/simd/gaussian_screen-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {
@@ -81,6 +86,14 @@ constexpr Orders MakeOrders() {
   return orders;
 }
 constexpr Orders kOrders = MakeOrders();
+
+// Writes the lanes that `bits` chooses to `out`, in order, and others behind them, a vector in all.
+HWY_INLINE void StoreByBits(hn::Vec<DSigned> v, std::size_t bits, std::int64_t* out) {
+  const DHalf half;
+  const auto order = hn::SetTableIndices(half, kOrders.halves[bits]);
+  const auto chosen = hn::TableLookupLanes(hn::BitCast(half, v), order);
+  hn::StoreU(hn::BitCast(DSigned(), chosen), DSigned(), out);
+}
 #endif
 
 // Writes the chosen lanes to `out`, in order, and perhaps others behind them, a vector at most;
@@ -95,9 +108,7 @@ HWY_INLINE std::size_t StoreChosen(hn::Vec<DSigned> v, hn::Mask<DSigned> chosen,
   std::uint8_t bits[8];
   hn::StoreMaskBits(d, chosen, bits);
 #if HWY_TARGET == HWY_AVX2
-  const DHalf half;
-  const auto order = hn::SetTableIndices(half, kOrders.halves[bits[0]]);
-  hn::StoreU(hn::BitCast(d, hn::TableLookupLanes(hn::BitCast(half, v), order)), d, out);
+  StoreByBits(v, bits[0], out);
   return hn::CountTrue(d, chosen);
 #else
   out[0] = hn::ExtractLane(v, 0);
@@ -153,8 +164,9 @@ HWY_INLINE V Probability(const GaussianRule& rule, const Candidates& c) {
   return MulLow(Lookup(rule.table->heights, c.block), g) >> hn::ShiftRight<58>(q);
 }
 
-GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint64_t* words,
-                        std::int64_t* out) {
+// GaussianAccept without the screen.
+HWY_INLINE GaussianProgress AcceptUnscreened(const GaussianRule& rule, std::size_t n,
+                                             const std::uint64_t* words, std::int64_t* out) {
   const D d;
   const DSigned signed_lanes;
   const std::size_t lanes = hn::Lanes(d);
@@ -182,6 +194,70 @@ GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint
       rule, left < lanes ? left : lanes, words + progress.words, out + progress.draws);
   return {progress.words + rest.words, progress.draws + rest.draws};
 }
+
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+constexpr std::size_t kScreenLanes = hn::MaxLanes(screen::DBits());
+
+// Writes the accepted lanes' y to `out`, in order, and perhaps others behind them, as many as there
+// are lanes at most; returns how many were accepted.
+HWY_INLINE std::size_t StoreAccepted(const screen::Judged& judged, std::int64_t* out) {
+#if HWY_TARGET == HWY_AVX3
+  const __m512i y = _mm512_maskz_compress_epi32(judged.accepted.raw, judged.y.raw);
+  _mm512_storeu_si512(out, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(y)));
+  _mm512_storeu_si512(out + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(y, 1)));
+  return hn::CountTrue(screen::DFloat(), judged.accepted);
+#else
+  const DSigned d;
+  const auto bits = static_cast<unsigned>(_mm256_movemask_ps(judged.accepted.raw));
+  const hn::Half<screen::DInt> half;
+  StoreByBits(hn::PromoteTo(d, hn::LowerHalf(half, judged.y)), bits & 15, out);
+  const auto count = static_cast<std::size_t>(std::popcount(bits & 15));
+  StoreByBits(hn::PromoteTo(d, hn::UpperHalf(half, judged.y)), bits >> 4, out + count);
+  return count + static_cast<std::size_t>(std::popcount(bits >> 4));
+#endif
+}
+
+// Whole vectors of words, up to the first vector with a word that the screen leaves open.
+HWY_INLINE GaussianProgress Screen(const screen::Tables& tables, std::size_t n,
+                                   const std::uint64_t* words, std::int64_t* out) {
+  const screen::DFloat d;
+  GaussianProgress progress;
+  for (; progress.words + kScreenLanes <= n; progress.words += kScreenLanes) {
+    const screen::Judged judged = screen::Judge(tables, words + progress.words);
+    // Whatever is accepted is not rejected.
+    if (!hn::AllFalse(d, hn::Xor(judged.accepted, judged.not_rejected))) break;
+    // All lanes are written at or before the place of their words, so within out[0 .. n).
+    progress.draws += StoreAccepted(judged, out + progress.draws);
+  }
+  return progress;
+}
+
+GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint64_t* words,
+                        std::int64_t* out) {
+  if (n < kScreenLanes) return AcceptUnscreened(rule, n, words, out);
+  const screen::Tables tables = screen::MakeTables(rule);
+  GaussianProgress progress;
+  const auto add = [&progress](const GaussianProgress& more) {
+    progress.words += more.words;
+    progress.draws += more.draws;
+  };
+  while (progress.words < n) {
+    add(Screen(tables, n - progress.words, words + progress.words, out + progress.draws));
+    const std::size_t left = n - progress.words;
+    const std::size_t count = left < kScreenLanes ? left : kScreenLanes;
+    const GaussianProgress rest =
+        AcceptUnscreened(rule, count, words + progress.words, out + progress.draws);
+    add(rest);
+    if (rest.words < count) break;
+  }
+  return progress;
+}
+#else
+GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint64_t* words,
+                        std::int64_t* out) {
+  return AcceptUnscreened(rule, n, words, out);
+}
+#endif
 
 extern const internal::GaussianKernels kGaussian;
 const internal::GaussianKernels kGaussian = {Accept};

@@ -36,9 +36,12 @@
 //   rejected   if U - P >= slack:  u > p;
 //   undecided  otherwise, once in 2^23 words for s = 24: the caller asks for further bits.
 //
-// Control flow and addresses depend on which words are accepted, rejected or undecided and on
-// nothing else of them. The tables are read in registers, or (scalar, SSE4, NEON) within one line
-// of 64 bytes each.
+// With AVX-512 and AVX2 a screen in front (gaussian_screen-inl.h) decides all words but one in 2^16
+// as this arithmetic would, and leaves the rest open for it.
+//
+// Control flow and addresses depend on which words are accepted, rejected or undecided, and left
+// open by the screen, and on nothing else of them. The tables are read in registers, or (scalar,
+// SSE4, NEON) within one line of 64 bytes each.
 #pragma once
 
 #include <cstddef>
