@@ -77,6 +77,8 @@ class Bench:
         """The mode, and what each of them reached."""
         tried = {}
         for mode in peers.modes_of(side, NETWORKS[name].is_image):
+            if self.options.modes and mode not in self.options.modes:
+                continue
             try:
                 tried[mode] = self.peer(name, side, mode, self.options.seconds / 2)
             except Failed as failure:
@@ -151,6 +153,8 @@ def options_of_command_line():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="one round of one second each")
     parser.add_argument("--skip-peers", action="store_true", help="measure our side alone")
+    parser.add_argument("--modes", help="of the peers, try only some of " +
+                        ",".join(peers.PYTORCH_MODES + peers.OPACUS_MODES))
     parser.add_argument("--peers-from", type=pathlib.Path, metavar="FILE",
                         help="take the peers' figures from an earlier result; nothing is then "
                         "interleaved")
@@ -160,6 +164,9 @@ def options_of_command_line():
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 1.0
+    options.modes = options.modes.split(",") if options.modes else []
+    if not set(options.modes) <= set(peers.PYTORCH_MODES + peers.OPACUS_MODES):
+        parser.error("--modes: there is no such mode")
     options.names = options.networks.split(",") if options.networks else list(NETWORKS)
     unknown = sorted(set(options.names) - set(NETWORKS))
     if unknown or options.rounds < 1:

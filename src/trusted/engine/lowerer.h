@@ -78,6 +78,7 @@ class Lowerer {
   bool PlanPointConvolution(const graph::Node& node, std::size_t parameter);
   bool PlanSparse(const graph::Node& node, std::size_t parameter);
   Method ChooseMethod(ParameterPlan& plan, bool ghost_possible) const;
+  bool ContractionPays(const ParameterPlan& plan) const;
   void CountProducts(const ParameterPlan& plan);
   void EmitSums();
   void EmitTransposed(graph::ValueId image, Operand& out);

@@ -4,11 +4,10 @@
 //
 //   instantiate   V is formed (its cost is the gradient's own), squared and added: 2 p d beyond it
 //   ghost         |V|^2 = sum_st (g_s . g_t)(a_s . a_t): T^2 (p + d) / 2, symmetry used; the
-//   group's
-//                 weighted sum is then one contraction, which is the gradient's own cost
+//                 group's weighted sum is then one contraction, which is the gradient's own cost
 //
 // so ghost is taken when T^2 (p + d) < 4 p d, and instantiate when V for the group fits a cache;
-// where it would not, ghost.
+// where it would not, ghost. Without privacy the contraction alone is left of ghost.
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
 
@@ -72,6 +71,13 @@ bool Lowerer::PlanOuter(const Node& node, std::size_t parameter) {
   return true;
 }
 
+// Without privacy there is no norm to find: what counts is whether two images are transposed for
+// less than a gradient of each example is written and added for, by measurement four times as dear.
+bool Lowerer::ContractionPays(const ParameterPlan& plan) const {
+  if (options_.norms) return *options_.norms == Method::kGhost;
+  return 4 * plan.positions * (plan.rows + plan.columns) <= plan.rows * plan.columns;
+}
+
 // A convolution with a window of one position and stride 1 is a product whose positions are the
 // pixels; images are transposed for it, which pays where they are small.
 bool Lowerer::PlanPointConvolution(const Node& node, std::size_t parameter) {
@@ -92,12 +98,12 @@ bool Lowerer::PlanPointConvolution(const Node& node, std::size_t parameter) {
   }
   point = point && ByExample(x) && ByExample(y);
   plan.method = ChooseMethod(plan, point);
-  if (options_.mode == Mode::kTraining || plan.method != Method::kGhost) {
-    plan.method = Method::kInstantiate;
-    return false;
+  if (options_.mode == Mode::kTraining) {
+    plan.method = point && ContractionPays(plan) ? Method::kContract : Method::kInstantiate;
   }
+  if (plan.method == Method::kInstantiate) return false;
   GradientSum& sum = out_.sums[parameter];
-  sum.method = Method::kGhost;
+  sum.method = plan.method;
   sum.outer = {1, plan.positions, plan.rows, plan.columns, plan.rows, plan.columns};
   CountProducts(plan);
   pending_.push_back({parameter, y, x, plan.positions > 1});
