@@ -29,6 +29,12 @@ if(ANCHORHOLD_SANITIZE MATCHES "thread")
 elseif(ANCHORHOLD_SANITIZE)
   set(ANCHORHOLD_TIMEOUT_FACTOR 5)
 endif()
+# Of what is compiled for Highway's NEON target: it includes AES, which no kernel uses, but which GCC
+# must be told of for all that a kernel's file has.
+set(ANCHORHOLD_NEON_FLAGS)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(ANCHORHOLD_NEON_FLAGS -march=armv8-a+crypto)
+endif()
 # Assertions state invariants of the product; a release build keeps them.
 foreach(config RELEASE RELWITHDEBINFO)
   string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_${config} "${CMAKE_CXX_FLAGS_${config}}")

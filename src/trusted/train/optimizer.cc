@@ -197,7 +197,8 @@ void Optimizer::UpdateAdam(const Range& range, double rate) {
 }
 
 void Optimizer::UpdateRmsProp(const Range& range, double rate) {
-  const auto& [begin, parameters, gradient, share] = range;
+  const std::size_t begin = range.begin;
+  const std::span<float> parameters = range.parameters;
   const double alpha = config_.alpha;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const double g = range.Gradient(i) + config_.weight_decay * parameters[i];
@@ -220,7 +221,8 @@ void Optimizer::UpdateRmsProp(const Range& range, double rate) {
 }
 
 void Optimizer::UpdateAdagrad(const Range& range, double rate) {
-  const auto& [begin, parameters, gradient, share] = range;
+  const std::size_t begin = range.begin;
+  const std::span<float> parameters = range.parameters;
   const double decayed = rate / (1 + static_cast<double>(steps_done_ - 1) * config_.lr_decay);
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const double g = range.Gradient(i) + config_.weight_decay * parameters[i];

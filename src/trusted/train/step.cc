@@ -18,7 +18,8 @@ Result<TrainingEngine> MakeEngine(const graph::Model& model, const LossOptions& 
   return TrainingEngine::Create(model, loss, engine, options.pool);
 }
 
-// What is noised and applied at a time: noise and gradient stay in the second-level cache.
+// What is noised and applied at a time: noise and gradient stay in the second-level cache, and no
+// tile lies in two pieces.
 constexpr std::size_t kTile = engine::kPieceMin;
 
 struct Tile {
@@ -33,7 +34,6 @@ template <typename Work>
 void ForTiles(engine::ThreadPool& pool, std::size_t total, const Work& work) {
   const std::size_t piece = engine::PieceSize(total);
   const std::size_t block = engine::BlockSize(total, pool.threads());
-  static_assert(engine::kPieceMin % kTile == 0, "no tile lies in two pieces");
   pool.Run([&](std::size_t k) {
     const std::size_t end = std::min(total, (k + 1) * block);
     for (std::size_t at = k * block; at < end; at += kTile) {
