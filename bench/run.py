@@ -165,8 +165,9 @@ def options_of_command_line():
     if options.quick:
         options.rounds, options.seconds = 1, 1.0
     options.modes = options.modes.split(",") if options.modes else []
-    if not set(options.modes) <= set(peers.PYTORCH_MODES + peers.OPACUS_MODES):
-        parser.error("--modes: there is no such mode")
+    strange = sorted(set(options.modes) - set(peers.PYTORCH_MODES + peers.OPACUS_MODES))
+    if strange:
+        parser.error("--modes: there is no " + ", ".join(strange))
     options.names = options.networks.split(",") if options.networks else list(NETWORKS)
     unknown = sorted(set(options.names) - set(NETWORKS))
     if unknown or options.rounds < 1:
