@@ -12,6 +12,8 @@
 
 #include "trusted/simd/convolution_dense-inl.h"
 #include "trusted/simd/convolution_weight-inl.h"
+#include "trusted/simd/winograd-inl.h"
+#include "trusted/simd/winograd_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {
@@ -115,15 +117,21 @@ void ForEachPhase(const ConvolutionShape& shape, Visit visit) {
   }
 }
 
-std::size_t DenseFloats(const Correlation& c) {
-  return c.x.taps() == 0 || c.x.outputs() == 0 || c.examples == 0 ? 0 : PlanDense(c).floats;
+std::size_t CorrelationFloats(const Correlation& c) {
+  if (c.x.taps() == 0 || c.x.outputs() == 0 || c.examples == 0) return 0;
+  return UsesWinograd(c) ? PlanWinograd(c).floats : PlanDense(c).floats;
+}
+
+std::size_t WeightFloats(const WeightGradient& g) {
+  return UsesWinograd(g) ? PlanWinogradWeight(g).floats : PlanWeight(g).floats;
 }
 
 std::size_t Scratch(const ConvolutionShape& shape) {
   if (Depthwise(shape)) return kDepthwise.scratch(shape);
-  std::size_t floats = DenseFloats(ForwardCorrelation(shape));
-  ForEachPhase(shape, [&](const Correlation& c) { floats = HWY_MAX(floats, DenseFloats(c)); });
-  floats = HWY_MAX(floats, PlanWeight(GradientOfWeights(shape)).floats);
+  std::size_t floats = CorrelationFloats(ForwardCorrelation(shape));
+  ForEachPhase(shape,
+               [&](const Correlation& c) { floats = HWY_MAX(floats, CorrelationFloats(c)); });
+  floats = HWY_MAX(floats, WeightFloats(GradientOfWeights(shape)));
   return floats + 16;
 }
 
@@ -184,8 +192,17 @@ void ForEachPart(const ConvolutionShape& shape, ConvolutionMap map, Visit visit)
   ForEachPhase(shape, visit);
 }
 
+bool Minimal(const ConvolutionShape& shape, ConvolutionMap map) {
+  if (Depthwise(shape)) return false;
+  if (map == ConvolutionMap::kWeight) return UsesWinograd(GradientOfWeights(shape));
+  bool minimal = false;
+  ForEachPart(shape, map, [&](const Correlation& c) { minimal = minimal || UsesWinograd(c); });
+  return minimal;
+}
+
 std::size_t WeightsOf(const Correlation& c) {
-  return c.x.outputs() == 0 ? 0 : c.outputs * c.x.channels * c.x.taps();
+  if (c.x.outputs() == 0) return 0;
+  return UsesWinograd(c) ? WinogradWeights(c) : c.outputs * c.x.channels * c.x.taps();
 }
 
 // Where a group's weights begin: images and results are told apart by the map.
@@ -195,7 +212,7 @@ std::size_t WeightsOfGroup(const ConvolutionShape& shape, std::size_t group) {
 
 // Part after part, group after group.
 std::size_t Packed(const ConvolutionShape& shape, ConvolutionMap map) {
-  if (Depthwise(shape)) return 0;
+  if (Depthwise(shape) || map == ConvolutionMap::kWeight) return 0;
   std::size_t floats = 0;
   ForEachPart(shape, map, [&](const Correlation& c) { floats += shape.groups * WeightsOf(c); });
   return floats;
@@ -206,7 +223,11 @@ void Pack(const ConvolutionShape& shape, ConvolutionMap map, const float* w, flo
     if (WeightsOf(c) == 0) return;
     for (std::size_t g = 0; g < shape.groups; ++g) {
       c.w.data = w + WeightsOfGroup(shape, g);
-      PackWeights(c, ChannelsAtOnce(c.x), packed);
+      if (UsesWinograd(c)) {
+        PackWinograd(c, packed);
+      } else {
+        PackWeights(c, ChannelsAtOnce(c.x), packed);
+      }
       packed += WeightsOf(c);
     }
   });
@@ -217,6 +238,11 @@ void SetWeights(const ConvolutionShape& shape, const Filter& w, const float* pac
                 Correlation& c) {
   c.w.data = w.weights + WeightsOfGroup(shape, g);
   c.packed = w.packed ? packed + g * WeightsOf(c) : nullptr;
+}
+
+void RunCorrelation(const Correlation& c, float* scratch) {
+  if (UsesWinograd(c)) return CorrelateWinograd(c, scratch);
+  Correlate(c, scratch);
 }
 
 void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
@@ -230,7 +256,7 @@ void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
     SetWeights(shape, w, w.weights, g, c);
     c.y.data = y + g * shape.out_channels * c.y.channel;
     if (epilogue.row_bias != nullptr) c.epilogue.row_bias = epilogue.row_bias + g * c.outputs;
-    Correlate(c, Align(scratch));
+    RunCorrelation(c, Align(scratch));
   }
 }
 
@@ -243,7 +269,7 @@ void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float
       c.x.data = y + g * shape.out_channels * c.x.channel;
       SetWeights(shape, w, packed, g, c);
       c.y.data = x + g * shape.in_channels * c.y.channel;
-      Correlate(c, Align(scratch));
+      RunCorrelation(c, Align(scratch));
     }
     packed += shape.groups * WeightsOf(c);
   });
@@ -258,14 +284,19 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
     g.x.data = x + i * shape.in_channels * g.x.channel;
     g.y = y + i * shape.out_channels * shape.windows.outputs();
     g.w = w + i * shape.out_channels * shape.in_channels * shape.windows.taps();
-    WeightsOfExamples(g, Align(scratch));
+    if (UsesWinograd(g)) {
+      WinogradWeightsOfExamples(g, Align(scratch));
+    } else {
+      WeightsOfExamples(g, Align(scratch));
+    }
   }
 }
 
 }  // namespace
 
 extern const ConvolutionKernels kConvolution;
-const ConvolutionKernels kConvolution = {Serves, Scratch, Packed, Pack, Forward, Input, Weight};
+const ConvolutionKernels kConvolution = {Serves, Minimal, Scratch, Packed,
+                                         Pack,   Forward, Input,   Weight};
 
 #endif  // HWY_TARGET != HWY_SCALAR
 }  // namespace anchorhold::simd::HWY_NAMESPACE

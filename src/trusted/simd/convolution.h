@@ -6,7 +6,10 @@
 // The maps are kernels/convolution.h's. Dense ones are matrix products whose packing reads the
 // image directly (no im2col matrix in memory); depthwise ones (C = M = 1) hold channels or columns
 // in the lanes; other groups are dense ones a group at a time. Small images (few outputs an
-// example) take several examples as the columns of one product.
+// example) take several examples as the columns of one product. Windows of 3 x 3 with stride 1 and
+// enough channels are computed by minimal filtering, in 16 multiplications instead of 36 for four
+// outputs (winograd_transform-inl.h): an output's error then is bounded by the magnitudes in the
+// 4 x 4 inputs that its tile reads, and what is not finite among these may spread to its outputs.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +20,7 @@
 
 namespace anchorhold::simd {
 
-enum class ConvolutionMap : unsigned char { kForward, kInput };
+enum class ConvolutionMap : unsigned char { kForward, kInput, kWeight };
 
 // Weights, as they are or by `pack` for the map that is asked for.
 struct Filter {
@@ -29,6 +32,8 @@ struct ConvolutionKernels {
   // True if these kernels serve the shape (one or two spatial axes, sizes within 31 bits).
   // shape.batch is the number of examples of the group.
   bool (*serves)(const kernels::ConvolutionShape& shape);
+  // True if the map of the shape is computed by minimal filtering, for any number of examples.
+  bool (*minimal)(const kernels::ConvolutionShape& shape, ConvolutionMap map);
   // Scratch memory, in floats, for any one of the calls.
   std::size_t (*scratch)(const kernels::ConvolutionShape& shape);
   // Weights in the order in which `forward` or `input` reads them, for calls with many groups of

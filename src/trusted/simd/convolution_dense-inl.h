@@ -145,6 +145,15 @@ inline DensePlan PlanDense(const Correlation& c) {
 // A tile's weights of channels [first, last): [element of the sum][output channel].
 inline void PackTile(const Correlation& c, std::size_t m, std::size_t rows, std::size_t first,
                      std::size_t last, float* packed) {
+  if (RowsInOrder(c)) {
+    const float* const w = c.w.data + m * c.w.output + first * c.w.channel;
+    for (std::size_t r = 0; r < rows; r += kLanes) {
+      TransposeStripe([&](std::size_t row) { return w + (r + row) * c.w.output; },
+                      HWY_MIN(kLanes, rows - r), (last - first) * c.x.taps(), false, packed + r,
+                      rows);
+    }
+    return;
+  }
   for (std::size_t channel = first; channel < last; ++channel) {
     const float* const w = c.w.data + m * c.w.output + channel * c.w.channel;
     for (std::int64_t j = 0; j < c.x.rows.taps; ++j) {
@@ -163,23 +172,12 @@ inline void PackTile(const Correlation& c, std::size_t m, std::size_t rows, std:
 // of the sum, by output channel.
 inline void PackWeights(const Correlation& c, std::size_t channels, float* packed) {
   const Pieces tiles(c.outputs, kTileRows);
-  const bool in_order = RowsInOrder(c);
   for (std::size_t first = 0; first < c.x.channels; first += channels) {
     const std::size_t last = HWY_MIN(c.x.channels, first + channels);
-    const std::size_t inner = (last - first) * c.x.taps();
     for (std::size_t i = 0; i < tiles.parts; ++i) {
-      const std::size_t m = tiles.Begin(i);
-      const std::size_t rows = tiles.Begin(i + 1) - m;
-      if (in_order) {
-        const float* const w = c.w.data + m * c.w.output + first * c.w.channel;
-        for (std::size_t r = 0; r < rows; r += kLanes) {
-          TransposeStripe([&](std::size_t row) { return w + (r + row) * c.w.output; },
-                          HWY_MIN(kLanes, rows - r), inner, false, packed + r, rows);
-        }
-      } else {
-        PackTile(c, m, rows, first, last, packed);
-      }
-      packed += rows * inner;
+      const std::size_t rows = tiles.Begin(i + 1) - tiles.Begin(i);
+      PackTile(c, tiles.Begin(i), rows, first, last, packed);
+      packed += rows * (last - first) * c.x.taps();
     }
   }
 }

@@ -13,6 +13,7 @@
 
 #include "trusted/kernels/convolution.h"
 #include "trusted/simd/target.h"
+#include "trusted/simd/winograd_reference.h"
 
 namespace anchorhold::simd {
 namespace {
@@ -21,6 +22,8 @@ using kernels::ConvolutionShape;
 using kernels::WindowAxis;
 
 constexpr float kCanary = 12345.5F;
+// Roundings of winograd_transform-inl.h's transforms that a result goes through, at most.
+constexpr std::size_t kTransforms = 12;
 
 // Floats between canaries, at an address that is no multiple of a vector's.
 class Guarded {
@@ -129,7 +132,12 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     kernels::Convolution(s, x.Doubles().data(), w.Doubles().data(), want.data());
     kernels::Convolution(s, Magnitudes(x.Doubles()).data(), Magnitudes(w.Doubles()).data(),
                          magnitude.data());
-    ExpectClose(y.data(), want, magnitude, s.in_channels * s.windows.taps());
+    std::size_t terms = s.in_channels * s.windows.taps();
+    if (kernels_->minimal(s, ConvolutionMap::kForward)) {
+      magnitude = WinogradBounds(s).Forward(x.Doubles(), w.Doubles());
+      terms = s.in_channels + kTransforms;
+    }
+    ExpectClose(y.data(), want, magnitude, terms);
     EXPECT_TRUE(y.Intact() && scratch.Intact());
     CheckPacked(s, ConvolutionMap::kForward, w, y, [&](const Filter& filter, float* to) {
       kernels_->forward(s, x.data(), filter, {}, to, scratch.data());
@@ -176,7 +184,12 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     kernels::ConvolutionInput(s, y.Doubles().data(), w.Doubles().data(), want.data());
     kernels::ConvolutionInput(s, Magnitudes(y.Doubles()).data(), Magnitudes(w.Doubles()).data(),
                               magnitude.data());
-    ExpectClose(x.data(), want, magnitude, s.out_channels * s.windows.taps());
+    std::size_t terms = s.out_channels * s.windows.taps();
+    if (kernels_->minimal(s, ConvolutionMap::kInput)) {
+      magnitude = WinogradBounds(s).Input(y.Doubles(), w.Doubles());
+      terms = s.out_channels + kTransforms;
+    }
+    ExpectClose(x.data(), want, magnitude, terms);
     EXPECT_TRUE(x.Intact() && scratch.Intact());
     CheckPacked(s, ConvolutionMap::kInput, w, x, [&](const Filter& filter, float* to) {
       kernels_->input(s, y.data(), filter, to, scratch.data());
@@ -200,7 +213,13 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     for (std::size_t e = 0; e < s.batch; ++e) {
       kernels::ConvolutionWeight(one, &all_x[e * n.x], &all_y[e * n.y], want.data());
       kernels::ConvolutionWeight(one, &size_x[e * n.x], &size_y[e * n.y], magnitude.data());
-      ExpectClose(w.data() + e * stride, want, magnitude, s.windows.outputs());
+      std::size_t terms = s.windows.outputs();
+      if (kernels_->minimal(s, ConvolutionMap::kWeight)) {
+        magnitude = WinogradBounds(one).Weight({&size_x[e * n.x], &size_x[e * n.x] + n.x},
+                                               {&size_y[e * n.y], &size_y[e * n.y] + n.y});
+        terms = (terms + 3) / 4 + 2 * kTransforms;  // half a row and column may be no outputs
+      }
+      ExpectClose(w.data() + e * stride, want, magnitude, terms);
       if (e + 1 < s.batch) {
         for (std::size_t i = n.w; i < stride; ++i) {
           ASSERT_EQ(w.data()[e * stride + i], kCanary) << "between examples";
@@ -284,6 +303,37 @@ TEST_P(ConvolutionTest, DenseShapesOfNetworks) {
   Check(Square(2, 1, 3, 8, 56, 3, 2, 1));
 }
 
+TEST_P(ConvolutionTest, MinimalFiltering) {
+  const auto check = [&](const ConvolutionShape& s, bool weight) {
+    for (const ConvolutionMap map : {ConvolutionMap::kForward, ConvolutionMap::kInput}) {
+      EXPECT_TRUE(kernels_->minimal(s, map)) << Describe(s);
+    }
+    EXPECT_TRUE(!weight || kernels_->minimal(s, ConvolutionMap::kWeight)) << Describe(s);
+    Check(s);
+  };
+  // Odd and even sizes, every padding that there is, groups, channels beside whole vectors.
+  check(Square(3, 1, 33, 50, 7, 3, 1, 1), false);
+  check(Square(2, 1, 31, 49, 13, 3, 1, 1), true);
+  check(Square(2, 1, 48, 32, 16, 3, 1, 0), true);
+  check(Square(2, 1, 32, 63, 15, 3, 1, 2), true);
+  check(Square(2, 2, 40, 36, 14, 3, 1, 1), true);
+  check(Square(1, 1, 16, 17, 70, 3, 1, 1), false);
+  ConvolutionShape s = Square(2, 1, 40, 41, 9, 3, 1, 1);
+  s.windows.axis[0] = Axis(23, 3, 1, 1, 2, 1);
+  s.windows.axis[1] = Axis(37, 3, 1, 1, 0, 2);
+  check(s, true);
+  // Few channels or places, wide padding, strides: other ways.
+  for (const ConvolutionShape& other :
+       {Square(2, 1, 15, 16, 8, 3, 1, 1), Square(2, 1, 16, 15, 8, 3, 1, 1),
+        Square(2, 1, 16, 16, 3, 3, 1, 1), Square(2, 1, 16, 16, 8, 3, 2, 1),
+        Square(2, 1, 16, 16, 8, 3, 1, 3)}) {
+    SCOPED_TRACE(Describe(other));
+    EXPECT_FALSE(kernels_->minimal(other, ConvolutionMap::kForward) &&
+                 kernels_->minimal(other, ConvolutionMap::kInput));
+    Check(other);
+  }
+}
+
 TEST_P(ConvolutionTest, DepthwiseShapesOfNetworks) {
   for (const std::int64_t size : {32, 16, 8, 4, 2}) {
     Check(Square(2, 37, 1, 1, size, 3, 1, 1));
@@ -300,6 +350,19 @@ TEST_P(ConvolutionTest, RandomShapes) {
   const auto pick = [&](std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(generator_);
   };
+  for (int round = 0; round < 30; ++round) {
+    ConvolutionShape s;
+    s.batch = static_cast<std::size_t>(pick(1, 4));
+    s.groups = static_cast<std::size_t>(pick(1, 2));
+    s.in_channels = static_cast<std::size_t>(pick(16, 50));
+    s.out_channels = static_cast<std::size_t>(pick(16, 50));
+    s.windows.axes = 2;
+    for (std::size_t a = 0; a < 2; ++a) {
+      s.windows.axis[a] = Axis(pick(3, 24), 3, 1, 1, pick(0, 3), pick(0, 3));
+    }
+    Check(s);
+    if (HasFatalFailure()) return;
+  }
   for (int round = 0; round < 400; ++round) {
     ConvolutionShape s;
     s.batch = static_cast<std::size_t>(pick(1, 6));
@@ -345,6 +408,7 @@ TEST_P(ConvolutionTest, AnExampleGivesTheSameBitsInAnyGroup) {
   CheckPlaces(Square(1, 1, 24, 17, 7, 3, 2, 1), 11);
   CheckPlaces(Square(1, 1, 130, 20, 2, 1, 1, 0), 150);
   CheckPlaces(Square(1, 1, 16, 16, 32, 3, 1, 1), 3);
+  CheckPlaces(Square(1, 1, 40, 56, 13, 3, 1, 1), 7);
   CheckPlaces(Square(1, 2, 6, 10, 5, 3, 1, 1), 9);
   CheckPlaces(Square(1, 21, 1, 1, 4, 3, 1, 1), 5);
   CheckPlaces(Square(1, 21, 1, 1, 16, 3, 2, 1), 5);
@@ -352,8 +416,8 @@ TEST_P(ConvolutionTest, AnExampleGivesTheSameBitsInAnyGroup) {
 
 TEST_P(ConvolutionTest, NotANumberStaysInItsExample) {
   for (const ConvolutionShape& s :
-       {Square(3, 1, 8, 12, 4, 3, 1, 1), Square(3, 20, 1, 1, 4, 3, 1, 1),
-        Square(3, 20, 1, 1, 9, 3, 1, 1)}) {
+       {Square(3, 1, 8, 12, 4, 3, 1, 1), Square(3, 1, 32, 32, 12, 3, 1, 1),
+        Square(3, 20, 1, 1, 4, 3, 1, 1), Square(3, 20, 1, 1, 9, 3, 1, 1)}) {
     SCOPED_TRACE(Describe(s));
     const Sizes n(s);
     Guarded x(3 * n.x, 0.5F);
