@@ -180,6 +180,7 @@ Json PlanJson(const BenchOptions& options, const engine::PlanReport& plan) {
           {"steps_forward", plan.steps_forward},
           {"steps_backward", plan.steps_backward},
           {"steps_naive", plan.steps_naive},
+          {"steps_minimal", plan.steps_minimal},
           {"arena_bytes", plan.arena_bytes},
           {"scratch_bytes", plan.scratch_bytes},
           {"shared_bytes", plan.shared_bytes},
@@ -197,7 +198,8 @@ std::string PlanText(const BenchOptions& options, const engine::PlanReport& plan
                     text(plan.threads) + " threads, groups of " + text(plan.group) + ", " +
                     simd::TargetName(plan.target)},
        {"program", text(plan.steps_forward) + " steps forward, " + text(plan.steps_backward) +
-                       " backward; " + text(plan.steps_naive) + " by the reference kernels"},
+                       " backward; " + text(plan.steps_naive) + " by the reference kernels, " +
+                       text(plan.steps_minimal) + " by minimal filtering"},
        {"arithmetic", ShortNumber(plan.multiply_adds) + " multiply-adds an example"},
        {"a thread's memory", MebibytesText(plan.arena_bytes) + " of values, " +
                                  MebibytesText(plan.scratch_bytes) + " of scratch"},

@@ -234,7 +234,8 @@ Result<Engine> Engine::Create(const graph::Model& model, std::shared_ptr<const g
   const std::size_t most =
       options.batch == 0 ? kGroupMax : (options.batch + pool.threads() - 1) / pool.threads();
   const std::size_t group =
-      options.group != 0 ? options.group : ChooseGroup(program, std::max<std::size_t>(most, 1));
+      options.group != 0 ? options.group
+                         : ChooseGroup(program, lowering.kernels, std::max<std::size_t>(most, 1));
   if (group != 1) {
     lowering.group = group;
     AH_ASSIGN_OR_RETURN(program, Lower(graph, goal, lowering));
@@ -253,6 +254,7 @@ Result<Engine> Engine::Create(const graph::Model& model, std::shared_ptr<const g
   report.steps_forward = planned.forward.size();
   report.steps_backward = planned.backward.size();
   report.steps_naive = planned.naive_steps;
+  report.steps_minimal = planned.minimal_steps;
   report.arena_bytes = planned.arena_bytes;
   report.shared_bytes = planned.shared_bytes + planned.reals.size() * sizeof(float) +
                         planned.integers.size() * sizeof(std::int64_t);

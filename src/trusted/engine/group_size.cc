@@ -16,7 +16,7 @@ constexpr double kStep = 3000;
 constexpr double kCacheBytes = 1 << 20;
 constexpr double kArenaBytesMax = double{1 << 20} * 512;
 
-double Cost(const LoweredProgram& program, std::size_t group) {
+double Cost(const LoweredProgram& program, const Kernels& kernels, std::size_t group) {
   const auto g = static_cast<double>(group);
   double cost = 0;
   for (const std::vector<Step>* steps : {&program.forward, &program.backward}) {
@@ -32,6 +32,10 @@ double Cost(const LoweredProgram& program, std::size_t group) {
         positions = static_cast<double>(shape.windows.outputs());
         macs = positions * static_cast<double>(shape.groups * shape.out_channels *
                                                shape.in_channels * shape.windows.taps());
+        if (kernels.convolution->minimal(shape, MapOf(step.kind))) {
+          macs *= 4.0 / 9;
+          positions /= 4;
+        }
       }
       if (macs > 0) cost += macs * (1 + (step.packed ? kReusePacked : kReuse) / (g * positions));
     }
@@ -42,12 +46,12 @@ double Cost(const LoweredProgram& program, std::size_t group) {
 
 }  // namespace
 
-std::size_t ChooseGroup(const LoweredProgram& one, std::size_t most) {
+std::size_t ChooseGroup(const LoweredProgram& one, const Kernels& kernels, std::size_t most) {
   std::size_t best = 1;
-  double least = Cost(one, 1);
+  double least = Cost(one, kernels, 1);
   for (std::size_t group = 2; group <= std::min(most, kGroupMax); group *= 2) {
     if (static_cast<double>(one.arena_bytes * group) > kArenaBytesMax) break;
-    const double cost = Cost(one, group);
+    const double cost = Cost(one, kernels, group);
     if (cost >= least) continue;
     least = cost;
     best = group;

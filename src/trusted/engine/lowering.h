@@ -69,6 +69,7 @@ struct LoweredProgram {
   std::size_t arena_bytes = 0;
   std::size_t shared_bytes = 0;
   std::size_t naive_steps = 0;
+  std::size_t minimal_steps = 0;  // convolutions by minimal filtering
   double multiply_adds = 0;
   std::vector<ParameterPlan> parameters;  // names are left empty
 

@@ -174,6 +174,7 @@ bool Lowerer::EmitConvolution(Work& work) {
   out_.multiply_adds += static_cast<double>(shape.groups * shape.out_channels *
                                             shape.windows.outputs() * shape.in_channels) *
                         static_cast<double>(shape.windows.taps());
+  if (options_.kernels.convolution->minimal(shape, MapOf(step->kind))) ++out_.minimal_steps;
   step->in[0] = Read(work.inputs[0]);
   step->in[1] = Read(work.inputs[1]);
   PackFilter(*step);
@@ -190,8 +191,7 @@ void Lowerer::PackFilter(Step& step) {
   Step pack;
   pack.kind = StepKind::kPackFilter;
   pack.convolution = step.convolution;
-  pack.map = step.kind == StepKind::kConvolutionInput ? simd::ConvolutionMap::kInput
-                                                      : simd::ConvolutionMap::kForward;
+  pack.map = MapOf(step.kind);
   const std::size_t floats = options_.kernels.convolution->packed(pack.convolution, pack.map);
   if (floats == 0) return;
   pack.in[0] = step.in[1];

@@ -43,11 +43,13 @@ struct PlanReport {
   std::size_t steps_forward = 0;
   std::size_t steps_backward = 0;
   std::size_t steps_naive = 0;    // of those, run by the reference kernels
+  std::size_t steps_minimal = 0;  // of those, convolutions by minimal filtering
   std::size_t arena_bytes = 0;    // of one thread
   std::size_t scratch_bytes = 0;  // of one thread
   std::size_t shared_bytes = 0;   // constants, sums, what the prologue computes
   std::size_t peak_bytes = 0;     // all of it, parameters included; the batch's rows are not
-  double multiply_adds = 0;       // of products and convolutions, one example, backward included
+  // Of products and convolutions, one example, backward included; minimal filtering takes fewer.
+  double multiply_adds = 0;
   std::vector<ParameterPlan> parameters;
 };
 

@@ -99,6 +99,13 @@ struct Step {
   std::array<std::size_t, kPermuteAxesMax> strides{};
 };
 
+// Of a convolution's step.
+inline simd::ConvolutionMap MapOf(StepKind kind) {
+  return kind == StepKind::kConvolution        ? simd::ConvolutionMap::kForward
+         : kind == StepKind::kConvolutionInput ? simd::ConvolutionMap::kInput
+                                               : simd::ConvolutionMap::kWeight;
+}
+
 // A chain of elementwise operations: ranges of the program's tables. Axis 0 is the examples.
 struct Points {
   std::size_t axes = 1;

@@ -150,22 +150,6 @@ struct AOffsets {
   HWY_INLINE const float* At(std::size_t k, std::size_t i) const { return data + offsets[i] + k; }
 };
 
-// A packed panel, AInterleaved, that is read once and may come from far away: lines are asked for
-// well before they are due, as those that the machine asks for by itself end with each page.
-struct APanel {
-  const float* data;
-  std::size_t stride;
-  HWY_INLINE const float* At(std::size_t k, std::size_t i) const { return data + k * stride + i; }
-  HWY_INLINE void Fetch(std::size_t k) const {
-    __builtin_prefetch(data + k * stride + kFetchFloats, 0, 2);
-  }
-  static constexpr std::size_t kFetchFloats = 1024;
-};
-
-template <class A>
-HWY_INLINE void FetchAhead(const A& /*a*/, std::size_t /*k*/) {}
-HWY_INLINE void FetchAhead(const APanel& a, std::size_t k) { a.Fetch(k); }
-
 // The tile's product (gemm_tile-inl.h) with rows of B at offsets: b(k, j) = b[offsets[k] + j].
 template <std::size_t kRows, std::size_t kVectors, class A, class Sink>
 HWY_NOINLINE void GatherProduct(std::size_t inner, A a, const float* b,

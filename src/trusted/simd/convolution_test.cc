@@ -334,6 +334,36 @@ TEST_P(ConvolutionTest, MinimalFiltering) {
   }
 }
 
+double RootMeanSquare(const float* got, const std::vector<double>& want) {
+  double sum = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const double error = static_cast<double>(got[i]) - want[i];
+    sum += error * error;
+  }
+  return std::sqrt(sum / static_cast<double>(want.size()));
+}
+
+// On data without outliers, minimal filtering is no worse than a direct sum in floats.
+TEST_P(ConvolutionTest, MinimalFilteringIsAsPreciseOnOrdinaryData) {
+  for (const std::size_t channels : {16, 64}) {
+    const ConvolutionShape s = Square(2, 1, channels, 32, 14, 3, 1, 1);
+    ASSERT_TRUE(kernels_->minimal(s, ConvolutionMap::kForward));
+    const Sizes n(s);
+    Guarded x(s.batch * n.x, 0);
+    Guarded w(n.w, 0);
+    x.Fill(generator_);
+    w.Fill(generator_);
+    Guarded scratch(kernels_->scratch(s), NAN);
+    Guarded y(s.batch * n.y, NAN);
+    kernels_->forward(s, x.data(), {w.data()}, {}, y.data(), scratch.data());
+    std::vector<float> direct(y.size());
+    std::vector<double> want(y.size());
+    kernels::Convolution(s, x.data(), w.data(), direct.data());
+    kernels::Convolution(s, x.Doubles().data(), w.Doubles().data(), want.data());
+    EXPECT_LT(RootMeanSquare(y.data(), want), 1.2 * RootMeanSquare(direct.data(), want));
+  }
+}
+
 TEST_P(ConvolutionTest, DepthwiseShapesOfNetworks) {
   for (const std::int64_t size : {32, 16, 8, 4, 2}) {
     Check(Square(2, 37, 1, 1, size, 3, 1, 1));

@@ -12,6 +12,7 @@
 // Operands:
 //   A  AInterleaved: a(k, i) = data[k stride + i]: rows side by side, as in a packed panel
 //      [inner][kRows] (stride = kRows), or as A^T lies in memory.
+//      APanel: the same, and what follows is fetched ahead.
 //      ARows: a(k, i) = data[i stride + k]: rows `stride` apart, as A lies in memory.
 //      Each element is broadcast; only i < kRows is read.
 //   B  b(k, j) = b[k stride_b + j]: a packed panel has stride_b = kVectors kLanes; a matrix may be
@@ -82,6 +83,22 @@ struct ARows {
   HWY_INLINE const float* At(std::size_t k, std::size_t i) const { return data + i * stride + k; }
 };
 
+// A packed panel, AInterleaved, that is read once and may come from far away: lines are asked for
+// well before they are due, as those that the machine asks for by itself end with each page.
+struct APanel {
+  const float* data;
+  std::size_t stride;
+  HWY_INLINE const float* At(std::size_t k, std::size_t i) const { return data + k * stride + i; }
+  HWY_INLINE void Fetch(std::size_t k) const {
+    __builtin_prefetch(data + k * stride + kFetchFloats, 0, 2);
+  }
+  static constexpr std::size_t kFetchFloats = 1024;
+};
+
+template <class A>
+HWY_INLINE void FetchAhead(const A& /*a*/, std::size_t /*k*/) {}
+HWY_INLINE void FetchAhead(const APanel& a, std::size_t k) { a.Fetch(k); }
+
 // The first n (0 .. kLanes) floats at p, zeros behind them; nothing else is read.
 HWY_INLINE TileVector LoadPart(std::size_t n, const float* p) {
   const TileTag d;
@@ -145,6 +162,7 @@ HWY_INLINE void AccumulateTile(std::size_t inner, A a, const float* b, std::size
                                Tile<kRows, kVectors>& tile) {
   Tile<kRows, kVectors> sum = tile;
   for (std::size_t k = 0; k < inner; ++k) {
+    FetchAhead(a, k);
     tile_detail::Step(a, k, b, sum, std::make_index_sequence<kRows>(),
                       std::make_index_sequence<kVectors>());
     b += stride_b;

@@ -262,13 +262,12 @@ inline void WinogradBlock(const Correlation& c, const WinogradPlan& plan, const 
     const std::size_t count = outputs.Begin(i + 1) - m;
     const float* const tile = weights + kPlaces * c.x.channels * m;
     for (std::size_t z = 0; z < kPlaces; ++z) {
-      const AInterleaved a{tile + z * c.x.channels * count, count};
-      MatrixSink sink;
+      const APanel a{tile + z * c.x.channels * count, count};
+      ScratchSink sink;
       sink.ldc = plan.stride;
       for (std::size_t k = 0; k < columns.parts; ++k) {
         const std::size_t vectors = columns.Begin(k + 1) - columns.Begin(k);
         sink.c = sums + z * count * plan.stride + columns.Begin(k) * kLanes;
-        sink.columns = vectors * kLanes;
         RunTile(count, vectors, c.x.channels, a, v + z * plan.place_v + columns.Begin(k) * kLanes,
                 plan.stride, sink);
       }

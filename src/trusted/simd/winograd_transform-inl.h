@@ -72,6 +72,21 @@ HWY_INLINE std::size_t OddVectors(std::size_t floats) {
   return (RoundUp(floats, kLanes) / kLanes | 1) * kLanes;
 }
 
+// A tile of a product to scratch memory that is near, whole vectors.
+struct ScratchSink {
+  float* c = nullptr;
+  std::size_t ldc = 0;
+
+  template <std::size_t kRows, std::size_t kVectors>
+  HWY_INLINE void Begin(Tile<kRows, kVectors>& tile) const {
+    ZeroTile(tile);
+  }
+  template <std::size_t kRows, std::size_t kVectors>
+  HWY_INLINE void End(Tile<kRows, kVectors>& tile) const {
+    StoreTile(tile, c, ldc, kVectors * kLanes);
+  }
+};
+
 // G g G^T, lane by lane: g[3 j + q], u[4 a + b].
 HWY_INLINE void TransformWeights(const TileVector (&g)[9], TileVector (&u)[kPlaces]) {
   const TileTag d;

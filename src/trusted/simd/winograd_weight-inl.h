@@ -267,9 +267,8 @@ inline void WinogradWeightOfExample(const WeightGradient& g, const WinogradWeigh
     const std::size_t width = vectors * kLanes;
     const std::size_t channels = HWY_MIN(width, g.x.channels - first);
     TransformPanel(g, plan, example, first, channels, width, scratch);
-    MatrixSink sink;
+    ScratchSink sink;
     sink.ldc = width;
-    sink.columns = width;
     for (std::size_t i = 0; i < outputs.parts; ++i) {
       const std::size_t m = outputs.Begin(i);
       const std::size_t count = outputs.Begin(i + 1) - m;
