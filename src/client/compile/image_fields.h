@@ -101,8 +101,8 @@ auto Fields(Holds<simd::PointInstruction> auto& record) {
 }
 
 auto Fields(Holds<engine::GradientSum> auto& record) {
-  auto& [method, offset, numbers, gradient, other, raw, outer, table_rows] = record;
-  return std::tie(method, offset, numbers, gradient, other, raw, outer, table_rows);
+  auto& [method, offset, numbers, gradient, other, raw, squares, outer, table_rows] = record;
+  return std::tie(method, offset, numbers, gradient, other, raw, squares, outer, table_rows);
 }
 
 auto Fields(Holds<runtime::InputPlan> auto& record) {

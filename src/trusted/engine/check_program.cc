@@ -87,7 +87,8 @@ Status CheckProgram(const LoweredProgram& program) {
   }
   for (const GradientSum& sum : program.sums) {
     if (sum.method == Method::kNone) continue;
-    if (!follower.Read(sum.gradient) || !follower.Read(sum.other) || !follower.Read(sum.raw)) {
+    if (!follower.Read(sum.gradient) || !follower.Read(sum.other) || !follower.Read(sum.raw) ||
+        !follower.Read(sum.squares)) {
       return Unwritten(at, "a gradient");
     }
   }

@@ -78,6 +78,8 @@ void MeasureParameter(const SumTask& task, const SumGroup& group, std::size_t pa
   } else if (IsOuter(sum.method)) {
     task.kernels.gemm->outer_squares(OuterOf(sum, examples), Reals(sum.gradient, group.frame),
                                      Reals(sum.other, group.frame), squares, group.frame.scratch);
+  } else if (sum.squares.size != 0) {
+    std::memcpy(squares, At(sum.squares, group.frame, 0), examples * sizeof(double));
   } else {
     const bool sparse = sum.method == Method::kSparse;
     const std::size_t n = sparse ? sum.outer.positions * sum.outer.d : sum.numbers;

@@ -112,6 +112,7 @@ class Lowerer {
   std::optional<Step> ConvolutionStep(const Work& work) const;
   bool EmitMatMul(Work& work);
   bool EmitConvolution(Work& work);
+  void SquareWeights(const Work& work, Step& step);
   void PackFilter(Step& step);
   void TakeEpilogue(const Work& work, Step& step);
   bool EmitPool(Work& work);

@@ -247,6 +247,7 @@ void Lowerer::PatchAll() {
     Patch(sum.gradient);
     Patch(sum.other);
     Patch(sum.raw);
+    Patch(sum.squares);
   }
 }
 

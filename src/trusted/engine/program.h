@@ -75,7 +75,8 @@ struct Step {
   std::array<Operand, kStepInputsMax> in{};
   std::array<Operand, kStepOutputsMax> out{};
   bool has_bias = false;  // in2 of products and convolutions; by column, or by channel
-  // in1 of kSum; out1 and out2 of the normalisation's gradient; kMove adds to zeros
+  // in1 of kSum; out1 and out2 of the normalisation's gradient; out1 of kConvolutionWeight, the sum
+  // of squares of out0, a double; kMove adds to zeros
   bool has_second = false;
   bool has_affine = false;  // scale and shift of the normalisation
   bool clip = false;        // products, convolutions: then to [low, high]

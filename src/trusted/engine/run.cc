@@ -60,7 +60,9 @@ void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame
   } else if (step.kind == StepKind::kConvolutionInput) {
     kernels.convolution->input(shape, a, filter, out, frame.scratch);
   } else {
-    kernels.convolution->weight(shape, a, b, step.out[0].stride / sizeof(float), out,
+    auto* squares =
+        step.has_second ? reinterpret_cast<double*>(At(step.out[1], frame, 0)) : nullptr;
+    kernels.convolution->weight(shape, a, b, step.out[0].stride / sizeof(float), out, squares,
                                 frame.scratch);
   }
 }

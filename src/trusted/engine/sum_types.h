@@ -26,9 +26,10 @@ struct GradientSum {
   // kInstantiate: the gradient, by example. kSparse: rows [positions, d], with duplicates joined
   // when private. Otherwise g.
   Operand gradient;
-  Operand other;               // a of simd::OuterShape; kSparse: the indices
-  Operand raw;                 // kSparse: the rows as they came, which may be the same memory
-  simd::OuterShape outer{};    // of one example: examples = 1
+  Operand other;             // a of simd::OuterShape; kSparse: the indices
+  Operand raw;               // kSparse: the rows as they came, which may be the same memory
+  Operand squares;           // kInstantiate: a double, if the step that made the gradient has them
+  simd::OuterShape outer{};  // of one example: examples = 1
   std::size_t table_rows = 0;  // kSparse
 };
 

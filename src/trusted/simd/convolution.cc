@@ -276,10 +276,19 @@ void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float
 }
 
 void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
-            float* w, float* scratch) {
-  if (Depthwise(shape)) return kDepthwise.weight(shape, x, y, stride_w, w, Align(scratch));
+            float* w, double* squares, float* scratch) {
+  const std::size_t floats = WeightsOfGroup(shape, shape.groups);
+  if (Depthwise(shape)) {
+    kDepthwise.weight(shape, x, y, stride_w, w, Align(scratch));
+    for (std::size_t e = 0; squares != nullptr && e < shape.batch; ++e) {
+      squares[e] = Squares(floats, w + e * stride_w);
+    }
+    return;
+  }
   WeightGradient g = GradientOfWeights(shape);
   g.w_example = stride_w;
+  g.squares = squares;
+  for (std::size_t e = 0; squares != nullptr && e < shape.batch; ++e) squares[e] = 0;
   for (std::size_t i = 0; i < shape.groups; ++i) {
     g.x.data = x + i * shape.in_channels * g.x.channel;
     g.y = y + i * shape.out_channels * shape.windows.outputs();

@@ -47,9 +47,11 @@ struct ConvolutionKernels {
                   const Epilogue& epilogue, float* y, float* scratch);
   void (*input)(const kernels::ConvolutionShape& shape, const float* y, const Filter& w, float* x,
                 float* scratch);
-  // By example: w[e] of example e starts e * stride_w elements on, overwritten.
+  // By example: w[e] of example e starts e * stride_w elements on, overwritten. squares[e], unless
+  // null, becomes the sum of its squares, as SumKernels::squares states it, which is cheap while
+  // what was written is still near.
   void (*weight)(const kernels::ConvolutionShape& shape, const float* x, const float* y,
-                 std::size_t stride_w, float* w, float* scratch);
+                 std::size_t stride_w, float* w, double* squares, float* scratch);
 };
 
 // nullptr for kScalar.

@@ -201,7 +201,12 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     const Sizes n(s);
     const std::size_t stride = n.w + 5;
     Guarded w((s.batch - 1) * stride + n.w, kCanary);
-    kernels_->weight(s, x.data(), y.data(), stride, w.data(), scratch.data());
+    std::vector<double> squares(s.batch + 1, -1.0);
+    kernels_->weight(s, x.data(), y.data(), stride, w.data(), squares.data(), scratch.data());
+    Guarded without(w.size(), kCanary);
+    kernels_->weight(s, x.data(), y.data(), stride, without.data(), nullptr, scratch.data());
+    EXPECT_EQ(std::memcmp(without.data(), w.data(), w.size() * sizeof(float)), 0);
+    EXPECT_EQ(squares.back(), -1.0);
     ConvolutionShape one = s;
     one.batch = 1;
     const std::vector<double> all_x = x.Doubles();
@@ -220,6 +225,12 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
         terms = (terms + 3) / 4 + 2 * kTransforms;  // half a row and column may be no outputs
       }
       ExpectClose(w.data() + e * stride, want, magnitude, terms);
+      double sum = 0;
+      for (std::size_t i = 0; i < n.w; ++i) {
+        const double value = w.data()[e * stride + i];
+        sum += value * value;
+      }
+      EXPECT_NEAR(squares[e], sum, sum * 0x1p-19);
       if (e + 1 < s.batch) {
         for (std::size_t i = n.w; i < stride; ++i) {
           ASSERT_EQ(w.data()[e * stride + i], kCanary) << "between examples";
@@ -264,7 +275,7 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     Guarded dw(batch * n.w, 0);
     kernels_->forward(s, x.data(), {w.data()}, {}, out.data(), scratch.data());
     kernels_->input(s, y.data(), {w.data()}, in.data(), scratch.data());
-    kernels_->weight(s, x.data(), y.data(), n.w, dw.data(), scratch.data());
+    kernels_->weight(s, x.data(), y.data(), n.w, dw.data(), nullptr, scratch.data());
     s.batch = 1;
     std::vector<float> other(kernels_->scratch(s) + 3, 7.0F);
     for (std::size_t e = 0; e < batch; ++e) {
@@ -277,7 +288,8 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
       EXPECT_TRUE(same(out, n.y)) << "forward " << e;
       kernels_->input(s, y.data() + e * n.y, {w.data()}, result.data(), memory);
       EXPECT_TRUE(same(in, n.x)) << "input " << e;
-      kernels_->weight(s, x.data() + e * n.x, y.data() + e * n.y, n.w, result.data(), memory);
+      kernels_->weight(s, x.data() + e * n.x, y.data() + e * n.y, n.w, result.data(), nullptr,
+                       memory);
       EXPECT_TRUE(same(dw, n.w)) << "weight " << e;
     }
   }
@@ -461,13 +473,15 @@ TEST_P(ConvolutionTest, NotANumberStaysInItsExample) {
     kernels_->forward(s, x.data(), {w.data()}, relu, y.data(), scratch.data());
     Guarded dw(3 * n.w, 0);
     const Guarded g(3 * n.y, 1);
-    kernels_->weight(s, x.data(), g.data(), n.w, dw.data(), scratch.data());
+    double squares[3];
+    kernels_->weight(s, x.data(), g.data(), n.w, dw.data(), squares, scratch.data());
     for (std::size_t i = 0; i < 3 * n.y; ++i) {
       EXPECT_EQ(std::isnan(y.data()[i]), i / n.y == 1) << i;
     }
     for (std::size_t i = 0; i < 3 * n.w; ++i) {
       EXPECT_EQ(std::isnan(dw.data()[i]), i / n.w == 1) << i;
     }
+    for (std::size_t e = 0; e < 3; ++e) EXPECT_EQ(std::isfinite(squares[e]), e != 1) << e;
   }
 }
 

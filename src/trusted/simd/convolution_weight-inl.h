@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "trusted/simd/convolution_dense-inl.h"
+#include "trusted/simd/squares-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {
@@ -34,6 +35,7 @@ struct WeightGradient {
   std::size_t y_example = 0;
   float* w = nullptr;  // element (e, m, k): w[e w_example + m K + k]
   std::size_t w_example = 0;
+  double* squares = nullptr;  // [examples]: what is written is added to, unless null
 };
 
 inline constexpr std::size_t kBandPositions = 256;
@@ -198,7 +200,12 @@ inline void WeightOfExample(const WeightGradient& g, const WeightPlan& plan, std
 
 inline void WeightsOfExamples(const WeightGradient& g, float* scratch) {
   const WeightPlan plan = PlanWeight(g);
-  for (std::size_t e = 0; e < g.examples; ++e) WeightOfExample(g, plan, e, scratch);
+  for (std::size_t e = 0; e < g.examples; ++e) {
+    WeightOfExample(g, plan, e, scratch);
+    if (g.squares != nullptr) {
+      g.squares[e] += Squares(g.outputs * plan.inner, g.w + e * g.w_example);
+    }
+  }
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -279,8 +279,9 @@ inline void WinogradWeightOfExample(const WeightGradient& g, const WinogradWeigh
                 scratch + plan.panel_at + z * plan.PlaceV(width), width, sink);
       }
       for (std::size_t r = 0; r < count; ++r) {
-        FinishWeights(interleaver, sums + r * width, count * width, channels,
-                      g.w + example * g.w_example + ((m + r) * g.x.channels + first) * 9, scratch);
+        float* const w = g.w + example * g.w_example + ((m + r) * g.x.channels + first) * 9;
+        FinishWeights(interleaver, sums + r * width, count * width, channels, w, scratch);
+        if (g.squares != nullptr) g.squares[example] += Squares(9 * channels, w);
       }
     }
   }
