@@ -11,7 +11,9 @@
 #include <hwy/highway.h>
 
 #include "trusted/simd/convolution_dense-inl.h"
+#include "trusted/simd/convolution_examples-inl.h"
 #include "trusted/simd/convolution_weight-inl.h"
+#include "trusted/simd/convolution_weight_examples-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {
@@ -123,7 +125,11 @@ std::size_t Scratch(const ConvolutionShape& shape) {
   if (Depthwise(shape)) return kDepthwise.scratch(shape);
   std::size_t floats = DenseFloats(ForwardCorrelation(shape));
   ForEachPhase(shape, [&](const Correlation& c) { floats = HWY_MAX(floats, DenseFloats(c)); });
-  floats = HWY_MAX(floats, PlanWeight(GradientOfWeights(shape)).floats);
+  const auto phases = [&](const auto& visit) { ForEachPhase(shape, visit); };
+  const auto forward = [&](const auto& visit) { visit(ForwardCorrelation(shape)); };
+  floats = HWY_MAX(floats, HWY_MAX(PlanLanes(forward).floats, PlanLanes(phases).floats));
+  const WeightGradient g = GradientOfWeights(shape);
+  floats = HWY_MAX(floats, HWY_MAX(PlanWeight(g).floats, PlanLaneWeight(g).floats));
   return floats + 16;
 }
 
@@ -230,23 +236,37 @@ void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
     SetWeights(shape, w, w.weights, g, c);
     c.y.data = y + g * shape.out_channels * c.y.channel;
     if (epilogue.row_bias != nullptr) c.epilogue.row_bias = epilogue.row_bias + g * c.outputs;
-    Correlate(c, Align(scratch));
+    const auto whole = [&](const auto& visit) { visit(c); };
+    const LanePlan lanes = PlanLanes(whole);
+    if (lanes.used) {
+      CorrelateLanes(whole, lanes, Align(scratch));
+    } else {
+      Correlate(c, Align(scratch));
+    }
   }
 }
 
 void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float* x,
            float* scratch) {
   if (Depthwise(shape)) return kDepthwise.input(shape, y, w.weights, x, Align(scratch));
-  const float* packed = w.weights;
-  ForEachPhase(shape, [&](Correlation c) {
-    for (std::size_t g = 0; g < shape.groups; ++g) {
-      c.x.data = y + g * shape.out_channels * c.x.channel;
-      SetWeights(shape, w, packed, g, c);
-      c.y.data = x + g * shape.in_channels * c.y.channel;
-      Correlate(c, Align(scratch));
+  for (std::size_t g = 0; g < shape.groups; ++g) {
+    const auto phases = [&](const auto& visit) {
+      const float* packed = w.weights;
+      ForEachPhase(shape, [&](Correlation c) {
+        c.x.data = y + g * shape.out_channels * c.x.channel;
+        SetWeights(shape, w, packed, g, c);
+        c.y.data = x + g * shape.in_channels * c.y.channel;
+        visit(c);
+        packed += shape.groups * WeightsOf(c);
+      });
+    };
+    const LanePlan lanes = PlanLanes(phases);
+    if (lanes.used) {
+      CorrelateLanes(phases, lanes, Align(scratch));
+    } else {
+      phases([&](const Correlation& c) { Correlate(c, Align(scratch)); });
     }
-    packed += shape.groups * WeightsOf(c);
-  });
+  }
 }
 
 void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
@@ -258,7 +278,12 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
     g.x.data = x + i * shape.in_channels * g.x.channel;
     g.y = y + i * shape.out_channels * shape.windows.outputs();
     g.w = w + i * shape.out_channels * shape.in_channels * shape.windows.taps();
-    WeightsOfExamples(g, Align(scratch));
+    const LaneWeightPlan lanes = PlanLaneWeight(g);
+    if (lanes.used) {
+      WeightsInLanes(g, lanes, Align(scratch));
+    } else {
+      WeightsOfExamples(g, Align(scratch));
+    }
   }
 }
 
