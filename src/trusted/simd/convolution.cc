@@ -113,7 +113,14 @@ void ForEachPhase(const ConvolutionShape& shape, Visit visit) {
   const std::int64_t rows = RowAxis(shape.windows).stride;
   const std::int64_t columns = ColumnAxis(shape.windows).stride;
   for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) visit(AdjointCorrelation(shape, r, c));
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const Correlation phase = AdjointCorrelation(shape, r, c);
+      Correlation part = phase;
+      ForEachRange(phase.x.rows, [&](const TapAxis& rows_of_part) {
+        part.x.rows = rows_of_part;
+        visit(part);
+      });
+    }
   }
 }
 
