@@ -6,7 +6,8 @@
 // The maps are kernels/convolution.h's. Dense ones are matrix products whose packing reads the
 // image directly (no im2col matrix in memory); depthwise ones (C = M = 1) hold channels or columns
 // in the lanes; other groups are dense ones a group at a time. Small images (few outputs an
-// example) take several examples as the columns of one product.
+// example) take several examples as the columns of one product; where there are enough of them to
+// fill the lanes, examples are the lanes.
 #pragma once
 
 #include <cstddef>

@@ -108,26 +108,36 @@ inline TapAxis WithTapsOf(const TapAxis& a, const kernels::Range& outputs) {
   return part;
 }
 
+// The first output after o that has other taps than o, or the end.
+inline std::int64_t EndOfRange(const TapAxis& a, std::int64_t o) {
+  std::int64_t end = a.out;
+  for (std::int64_t j = 0; j < a.taps; ++j) {
+    const std::int64_t enters = -a.first - j * a.increment;
+    for (const std::int64_t change : {enters, enters + a.in}) {
+      if (change > o && change < end) end = change;
+    }
+  }
+  return end;
+}
+
 // Calls visit(axis) for the parts of an adjoint's phase: itself, or, if a sixth or more of its taps
-// lie outside of the image, ranges of outputs with only the taps that do not. Without a stride the
-// image is too large for that, or the kernel.
+// lie outside of the image, ranges of outputs with only the taps that do not. Without a stride it
+// is always itself: what is then lost at the edges of all but tiny images is less than what the
+// same strips for all outputs save.
 template <class Visit>
 void ForEachRange(const TapAxis& a, Visit visit) {
-  const auto ends_at = [&](std::int64_t o) {  // the first output after o with other taps than o's
-    std::int64_t end = a.out;
-    for (std::int64_t j = 0; j < a.taps; ++j) {
-      for (const std::int64_t change :
-           {-a.first - j * a.increment, a.in - a.first - j * a.increment})
-        if (change > o && change < end) end = change;
-    }
-    return end;
-  };
+  if (a.out_step == 1) return visit(a);
   std::int64_t met = 0;
-  for (std::int64_t o = 0; o < a.out; o = ends_at(o)) {
-    met += (ends_at(o) - o) * WithTapsOf(a, {o, ends_at(o)}).taps;
+  std::int64_t end = 0;
+  for (std::int64_t o = 0; o < a.out; o = end) {
+    end = EndOfRange(a, o);
+    met += (end - o) * WithTapsOf(a, {o, end}).taps;
   }
-  if (a.out_step == 1 || 6 * (a.out * a.taps - met) < a.out * a.taps) return visit(a);
-  for (std::int64_t o = 0; o < a.out; o = ends_at(o)) visit(WithTapsOf(a, {o, ends_at(o)}));
+  if (6 * (a.out * a.taps - met) < a.out * a.taps) return visit(a);
+  for (std::int64_t o = 0; o < a.out; o = end) {
+    end = EndOfRange(a, o);
+    visit(WithTapsOf(a, {o, end}));
+  }
 }
 
 // The two axes of a shape; a one-dimensional one has a single row.
