@@ -298,7 +298,7 @@ TEST_P(ConvolutionTest, DepthwiseShapesOfNetworks) {
 
 // Enough of them to be held in the lanes, which some of the last may leave empty.
 TEST_P(ConvolutionTest, ManyExamplesOfSmallImages) {
-  for (const std::size_t batch : {8, 16, 29, 31}) {
+  for (const std::size_t batch : {8, 16, 29}) {
     Check(Square(batch, 1, 1, 16, 28, 8, 2, 3));
     Check(Square(batch, 1, 16, 32, 13, 4, 2, 0));
     Check(Square(batch, 1, 21, 13, 7, 3, 1, 1));
