@@ -11,7 +11,9 @@
 #include <hwy/highway.h>
 
 #include "trusted/simd/convolution_dense-inl.h"
+#include "trusted/simd/convolution_examples-inl.h"
 #include "trusted/simd/convolution_weight-inl.h"
+#include "trusted/simd/convolution_weight_examples-inl.h"
 #include "trusted/simd/winograd-inl.h"
 #include "trusted/simd/winograd_weight-inl.h"
 
@@ -113,7 +115,19 @@ void ForEachPhase(const ConvolutionShape& shape, Visit visit) {
   const std::int64_t rows = RowAxis(shape.windows).stride;
   const std::int64_t columns = ColumnAxis(shape.windows).stride;
   for (std::int64_t r = 0; r < rows; ++r) {
-    for (std::int64_t c = 0; c < columns; ++c) visit(AdjointCorrelation(shape, r, c));
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const Correlation phase = AdjointCorrelation(shape, r, c);
+      if (UsesWinograd(phase)) {
+        visit(phase);
+        continue;
+      }
+      Correlation part = phase;
+      part.in_ranges = true;
+      ForEachRange(phase.x.rows, [&](const TapAxis& rows_of_part) {
+        part.x.rows = rows_of_part;
+        visit(part);
+      });
+    }
   }
 }
 
@@ -122,16 +136,32 @@ std::size_t CorrelationFloats(const Correlation& c) {
   return UsesWinograd(c) ? PlanWinograd(c).floats : PlanDense(c).floats;
 }
 
+template <class Parts>
+bool AnyMinimal(const Parts& parts) {
+  bool minimal = false;
+  parts([&](const Correlation& c) { minimal = minimal || UsesWinograd(c); });
+  return minimal;
+}
+
+// Of a map in parts: parts(visit) calls visit(correlation) for each.
+template <class Parts>
+std::size_t PartsFloats(const Parts& parts) {
+  std::size_t floats = AnyMinimal(parts) ? 0 : PlanLanes(parts).floats;
+  parts([&](const Correlation& c) { floats = HWY_MAX(floats, CorrelationFloats(c)); });
+  return floats;
+}
+
 std::size_t WeightFloats(const WeightGradient& g) {
-  return UsesWinograd(g) ? PlanWinogradWeight(g).floats : PlanWeight(g).floats;
+  if (UsesWinograd(g)) return PlanWinogradWeight(g).floats;
+  return HWY_MAX(PlanWeight(g).floats, PlanLaneWeight(g).floats);
 }
 
 std::size_t Scratch(const ConvolutionShape& shape) {
   if (Depthwise(shape)) return kDepthwise.scratch(shape);
-  std::size_t floats = CorrelationFloats(ForwardCorrelation(shape));
-  ForEachPhase(shape,
-               [&](const Correlation& c) { floats = HWY_MAX(floats, CorrelationFloats(c)); });
-  floats = HWY_MAX(floats, WeightFloats(GradientOfWeights(shape)));
+  const auto forward = [&](const auto& visit) { visit(ForwardCorrelation(shape)); };
+  const auto phases = [&](const auto& visit) { ForEachPhase(shape, visit); };
+  const std::size_t floats = HWY_MAX(HWY_MAX(PartsFloats(forward), PartsFloats(phases)),
+                                     WeightFloats(GradientOfWeights(shape)));
   return floats + 16;
 }
 
@@ -195,9 +225,7 @@ void ForEachPart(const ConvolutionShape& shape, ConvolutionMap map, Visit visit)
 bool Minimal(const ConvolutionShape& shape, ConvolutionMap map) {
   if (Depthwise(shape)) return false;
   if (map == ConvolutionMap::kWeight) return UsesWinograd(GradientOfWeights(shape));
-  bool minimal = false;
-  ForEachPart(shape, map, [&](const Correlation& c) { minimal = minimal || UsesWinograd(c); });
-  return minimal;
+  return AnyMinimal([&](const auto& visit) { ForEachPart(shape, map, visit); });
 }
 
 std::size_t WeightsOf(const Correlation& c) {
@@ -240,9 +268,17 @@ void SetWeights(const ConvolutionShape& shape, const Filter& w, const float* pac
   c.packed = w.packed ? packed + g * WeightsOf(c) : nullptr;
 }
 
-void RunCorrelation(const Correlation& c, float* scratch) {
-  if (UsesWinograd(c)) return CorrelateWinograd(c, scratch);
-  Correlate(c, scratch);
+// Minimal filtering first: a result must not depend on the group, as lanes do.
+template <class Parts>
+void RunParts(const Parts& parts, float* scratch) {
+  if (!AnyMinimal(parts)) {
+    const LanePlan lanes = PlanLanes(parts);
+    if (lanes.used) return CorrelateLanes(parts, lanes, scratch);
+  }
+  parts([&](const Correlation& c) {
+    if (UsesWinograd(c)) return CorrelateWinograd(c, scratch);
+    Correlate(c, scratch);
+  });
 }
 
 void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
@@ -256,23 +292,26 @@ void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
     SetWeights(shape, w, w.weights, g, c);
     c.y.data = y + g * shape.out_channels * c.y.channel;
     if (epilogue.row_bias != nullptr) c.epilogue.row_bias = epilogue.row_bias + g * c.outputs;
-    RunCorrelation(c, Align(scratch));
+    RunParts([&](const auto& visit) { visit(c); }, Align(scratch));
   }
 }
 
 void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float* x,
            float* scratch) {
   if (Depthwise(shape)) return kDepthwise.input(shape, y, w.weights, x, Align(scratch));
-  const float* packed = w.weights;
-  ForEachPhase(shape, [&](Correlation c) {
-    for (std::size_t g = 0; g < shape.groups; ++g) {
-      c.x.data = y + g * shape.out_channels * c.x.channel;
-      SetWeights(shape, w, packed, g, c);
-      c.y.data = x + g * shape.in_channels * c.y.channel;
-      RunCorrelation(c, Align(scratch));
-    }
-    packed += shape.groups * WeightsOf(c);
-  });
+  for (std::size_t g = 0; g < shape.groups; ++g) {
+    const auto phases = [&](const auto& visit) {
+      const float* packed = w.weights;
+      ForEachPhase(shape, [&](Correlation c) {
+        c.x.data = y + g * shape.out_channels * c.x.channel;
+        SetWeights(shape, w, packed, g, c);
+        c.y.data = x + g * shape.in_channels * c.y.channel;
+        visit(c);
+        packed += shape.groups * WeightsOf(c);
+      });
+    };
+    RunParts(phases, Align(scratch));
+  }
 }
 
 void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
@@ -293,8 +332,11 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
     g.x.data = x + i * shape.in_channels * g.x.channel;
     g.y = y + i * shape.out_channels * shape.windows.outputs();
     g.w = w + i * shape.out_channels * shape.in_channels * shape.windows.taps();
+    const LaneWeightPlan lanes = PlanLaneWeight(g);
     if (UsesWinograd(g)) {
       WinogradWeightsOfExamples(g, Align(scratch));
+    } else if (lanes.used) {
+      WeightsInLanes(g, lanes, Align(scratch));
     } else {
       WeightsOfExamples(g, Align(scratch));
     }

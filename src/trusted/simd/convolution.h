@@ -6,10 +6,11 @@
 // The maps are kernels/convolution.h's. Dense ones are matrix products whose packing reads the
 // image directly (no im2col matrix in memory); depthwise ones (C = M = 1) hold channels or columns
 // in the lanes; other groups are dense ones a group at a time. Small images (few outputs an
-// example) take several examples as the columns of one product. Windows of 3 x 3 with stride 1 and
-// enough channels are computed by minimal filtering, in 16 multiplications instead of 36 for four
-// outputs (winograd_transform-inl.h): an output's error then is bounded by the magnitudes in the
-// 4 x 4 inputs that its tile reads, and what is not finite among these may spread to its outputs.
+// example) take several examples as the columns of one product; where there are enough of them to
+// fill the lanes, examples are the lanes. Windows of 3 x 3 with stride 1 and enough
+// channels are computed by minimal filtering, in 16 multiplications instead of 36 for four outputs
+// (winograd_transform-inl.h): an output's error then is bounded by the magnitudes in the 4 x 4
+// inputs that its tile reads, and what is not finite among these may spread to its outputs.
 #pragma once
 
 #include <cstddef>

@@ -52,6 +52,7 @@ struct Correlation {
   const float* packed = nullptr;  // weights that PackWeights has been at already
   Results y;
   Epilogue epilogue;
+  bool in_ranges = false;  // a range of rows of a larger one
 };
 
 inline constexpr std::size_t kChunkElements = 192;  // of the sum in one tile

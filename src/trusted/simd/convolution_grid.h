@@ -89,6 +89,57 @@ inline TapAxis AdjointAxis(const kernels::WindowAxis& a, std::int64_t phase) {
   return axis;
 }
 
+// The outputs [begin, end) of an adjoint's axis, which all meet inputs with the same taps, with
+// those alone.
+inline TapAxis WithTapsOf(const TapAxis& a, const kernels::Range& outputs) {
+  TapAxis part = a;
+  std::int64_t skipped = 0;
+  const auto meets = [&](std::int64_t j) {
+    const std::int64_t at = outputs.begin + a.first + j * a.increment;
+    return at >= 0 && at < a.in;
+  };
+  while (skipped < a.taps && !meets(skipped)) ++skipped;
+  part.taps = 0;
+  while (skipped + part.taps < a.taps && meets(skipped + part.taps)) ++part.taps;
+  part.out = outputs.end - outputs.begin;
+  part.first = outputs.begin + a.first + skipped * a.increment;
+  part.kernel_first = a.kernel_first + skipped * a.kernel_step;
+  part.out_first = a.out_first + outputs.begin * a.out_step;
+  return part;
+}
+
+// The first output after o that has other taps than o, or the end.
+inline std::int64_t EndOfRange(const TapAxis& a, std::int64_t o) {
+  std::int64_t end = a.out;
+  for (std::int64_t j = 0; j < a.taps; ++j) {
+    const std::int64_t enters = -a.first - j * a.increment;
+    for (const std::int64_t change : {enters, enters + a.in}) {
+      if (change > o && change < end) end = change;
+    }
+  }
+  return end;
+}
+
+// Calls visit(axis) for the parts of an adjoint's phase: itself, or, if a sixth or more of its taps
+// lie outside of the image, ranges of outputs with only the taps that do not. Without a stride it
+// is always itself: what is then lost at the edges of all but tiny images is less than what the
+// same strips for all outputs save.
+template <class Visit>
+void ForEachRange(const TapAxis& a, Visit visit) {
+  if (a.out_step == 1) return visit(a);
+  std::int64_t met = 0;
+  std::int64_t end = 0;
+  for (std::int64_t o = 0; o < a.out; o = end) {
+    end = EndOfRange(a, o);
+    met += (end - o) * WithTapsOf(a, {o, end}).taps;
+  }
+  if (6 * (a.out * a.taps - met) < a.out * a.taps) return visit(a);
+  for (std::int64_t o = 0; o < a.out; o = end) {
+    end = EndOfRange(a, o);
+    visit(WithTapsOf(a, {o, end}));
+  }
+}
+
 // The two axes of a shape; a one-dimensional one has a single row.
 inline const kernels::WindowAxis RowAxis(const kernels::Windows& windows) {
   return windows.axes == 2 ? windows.axis[0] : kernels::WindowAxis{};

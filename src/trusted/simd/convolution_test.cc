@@ -388,6 +388,17 @@ TEST_P(ConvolutionTest, DepthwiseShapesOfNetworks) {
   }
 }
 
+// Enough of them to be held in the lanes, which some of the last may leave empty.
+TEST_P(ConvolutionTest, ManyExamplesOfSmallImages) {
+  for (const std::size_t batch : {8, 16, 29}) {
+    Check(Square(batch, 1, 1, 16, 28, 8, 2, 3));
+    Check(Square(batch, 1, 16, 32, 13, 4, 2, 0));
+    Check(Square(batch, 1, 21, 13, 7, 3, 1, 1));
+    Check(Square(batch, 2, 3, 5, 9, 3, 3, 2));
+    Check(Square(batch, 1, 70, 9, 4, 2, 2, 0));
+  }
+}
+
 TEST_P(ConvolutionTest, RandomShapes) {
   const auto pick = [&](std::int64_t low, std::int64_t high) {
     return std::uniform_int_distribution<std::int64_t>(low, high)(generator_);
@@ -407,7 +418,7 @@ TEST_P(ConvolutionTest, RandomShapes) {
   }
   for (int round = 0; round < 400; ++round) {
     ConvolutionShape s;
-    s.batch = static_cast<std::size_t>(pick(1, 6));
+    s.batch = static_cast<std::size_t>(round % 8 == 0 ? pick(7, 33) : pick(1, 6));
     const bool depthwise = pick(0, 2) == 0;
     s.groups = static_cast<std::size_t>(depthwise ? pick(1, 40) : pick(1, 3));
     s.in_channels = static_cast<std::size_t>(depthwise ? 1 : pick(1, 20));
@@ -452,6 +463,10 @@ TEST_P(ConvolutionTest, AnExampleGivesTheSameBitsInAnyGroup) {
   CheckPlaces(Square(1, 1, 16, 16, 32, 3, 1, 1), 3);
   CheckPlaces(Square(1, 1, 40, 56, 13, 3, 1, 1), 7);
   CheckPlaces(Square(1, 2, 6, 10, 5, 3, 1, 1), 9);
+  CheckPlaces(Square(1, 1, 1, 16, 28, 8, 2, 3), 15);
+  CheckPlaces(Square(1, 1, 16, 32, 13, 4, 2, 0), 31);
+  CheckPlaces(Square(1, 2, 6, 10, 5, 3, 1, 1), 16);
+  CheckPlaces(Square(1, 1, 70, 9, 7, 3, 2, 1), 16);
   CheckPlaces(Square(1, 21, 1, 1, 4, 3, 1, 1), 5);
   CheckPlaces(Square(1, 21, 1, 1, 16, 3, 2, 1), 5);
 }

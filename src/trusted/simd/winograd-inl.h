@@ -32,7 +32,8 @@ inline constexpr std::size_t kBlockTileChannels = 8192;  // tiles of a block tim
 
 // With fewer channels the transforms cost what the products save.
 HWY_INLINE bool UsesWinograd(const Correlation& c) {
-  return SuitsWinograd(c.x) && c.x.channels >= kWinogradChannels && c.outputs >= kWinogradChannels;
+  return SuitsWinograd(c.x) && !c.in_ranges && c.x.channels >= kWinogradChannels &&
+         c.outputs >= kWinogradChannels;
 }
 
 // Rows of an image's plane, transformed: place b of the four of a row, [even or odd row][row / 2]
