@@ -221,8 +221,6 @@ HWY_INLINE BlockPlace After(const BlockJob& job, BlockPlace place) {
 // A panel that is packed piece by piece while another one multiplies.
 class PanelAhead {
  public:
-  HWY_INLINE PanelAhead() = default;  // nothing to do
-
   // Within the time of `tiles` tiles, 2 at least.
   HWY_INLINE PanelAhead(const BlockJob& job, const BlockPlace& place, std::size_t tiles, float* to)
       : slab_(place.slab),
@@ -289,10 +287,10 @@ class PanelAhead {
   bool begun_ = false;
 };
 
-// All tiles of the place's rows in one panel.
+// All tiles of the place's rows in one panel. `ahead`: null where nothing is packed meanwhile.
 template <class Sink>
 HWY_INLINE void RunPanel(const BlockJob& job, const BlockPlace& place, const Panel& panel,
-                         PanelAhead ahead) {
+                         PanelAhead* ahead) {
   const Slab& slab = place.slab;
   const bool finish = job.finish && slab.last;
   const std::size_t row = job.plan.swapped ? 1 : job.ldc;
@@ -304,7 +302,8 @@ HWY_INLINE void RunPanel(const BlockJob& job, const BlockPlace& place, const Pan
   for (std::size_t i = place.i0; i < place.end; i += job.plan.tile_rows) {
     const std::size_t rows = HWY_MIN(place.end - i, job.plan.tile_rows);
     const float* from = job.a.data + i * job.a.row + slab.k0 * job.a.step;
-    const TileShape tile{rows, panel.vectors, slab.depth, ahead.Fetch()};
+    TileShape tile{rows, panel.vectors, slab.depth, {}};
+    if (ahead != nullptr) tile.fetch = ahead->Fetch();
     if (job.plan.pack_a) {
       RunTile(tile, AInterleaved{packed, kTileRows}, panel.b, panel.stride, sink);
       packed += PanelFloatsA(slab.depth);
@@ -313,7 +312,7 @@ HWY_INLINE void RunPanel(const BlockJob& job, const BlockPlace& place, const Pan
     } else {
       RunTile(tile, AInterleaved{from, job.a.step}, panel.b, panel.stride, sink);
     }
-    ahead.Pack(job);
+    if (ahead != nullptr) ahead->Pack(job);
     sink.c += rows * row;
     if (epilogue.row_bias != nullptr) epilogue.row_bias += rows;
   }
@@ -336,14 +335,15 @@ HWY_NOINLINE void RunBlocks(const BlockJob& job) {
     }
     const BlockPlace next = After(job, place);
     const std::size_t tiles = Quotient(place.end - place.i0, plan.tile_rows);
-    PanelAhead ahead;
     ready = nullptr;
     if (plan.ahead && !next.done && tiles >= 2) {
       float* to = panel.b == other ? job.packed_b : other;
-      ahead = PanelAhead(job, next, tiles, to);
+      PanelAhead ahead(job, next, tiles, to);
+      RunPanel<Sink>(job, place, panel, &ahead);
       ready = to;
+    } else {
+      RunPanel<Sink>(job, place, panel, nullptr);
     }
-    RunPanel<Sink>(job, place, panel, ahead);
     place = next;
   }
 }
