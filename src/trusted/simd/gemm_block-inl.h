@@ -234,10 +234,14 @@ class PanelAhead {
     fetch_.at = reinterpret_cast<const char*>(from);
     to_next_ = share_ * step;
     to_fetch_ = left_;
-    if (job.b.row == 1) {  // `share` rows of one panel's width
+    if (job.b.row == 1 && kTileColumns > kLineFloats) {  // rows of about three lines
       fetch_.near = kLineBytes;
       fetch_.far = step;
       fetch_.count = share_;
+    } else if (job.b.row == 1) {  // of one
+      fetch_.near = step;
+      fetch_.far = 3 * step;
+      fetch_.count = Quotient(share_, 3);
     } else if (share_ == kLineFloats) {  // a line of each row
       fetch_.near = row;
       fetch_.far = 3 * row;

@@ -47,10 +47,10 @@ struct GridJob {
   const float* scale = nullptr;
   std::int32_t sign = 1;
   std::int32_t* sum = nullptr;
-  float* panel = nullptr;     // [chunk of examples][positions][columns], packed
-  float* block = nullptr;     // [tile of rows][examples of a lot][positions][kTileRows], packed
-  std::size_t first = 0;      // the block's first row
-  std::size_t lot = 0;        // the lot's first example
+  float* panel = nullptr;  // [chunk of examples][positions][columns], packed
+  float* block = nullptr;  // [tile of rows][examples of a lot][positions][kTileRows], packed
+  std::size_t first = 0;   // the block's first row
+  std::size_t lot = 0;     // the lot's first example
   std::size_t lot_end = 0;
   double* squares = nullptr;  // [examples][kLanes]
 };
@@ -134,9 +134,7 @@ HWY_INLINE void RoundOne(const Rounding& rounding, TileVector v, std::int32_t* s
 template <std::size_t kRows, std::size_t kVectors, std::size_t... I>
 HWY_INLINE void RoundTile(const Rounding& rounding, const Tile<kRows, kVectors>& tile,
                           std::int32_t* sum, TileVector (&squares)[2], std::index_sequence<I...>) {
-  (RoundOne(rounding, tile.acc[I / kVectors][I % kVectors], sum + I * kLanes,
-            squares[I % 2]),
-   ...);
+  (RoundOne(rounding, tile.acc[I / kVectors][I % kVectors], sum + I * kLanes, squares[I % 2]), ...);
 }
 
 template <std::size_t... I>

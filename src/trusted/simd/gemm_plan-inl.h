@@ -54,8 +54,8 @@ inline BlockPlan PlanBlocks(std::size_t rows, std::size_t inner, std::size_t col
   } else {
     plan.pack_b = tiles > 4 && plan.depth * b.step > kCompactFloats;
   }
-  plan.ahead = plan.pack_b && tiles >= kAheadTiles && panels > 1 &&
-               plan.panel_vectors == kTileVectors;
+  plan.ahead =
+      plan.pack_b && tiles >= kAheadTiles && panels > 1 && plan.panel_vectors == kTileVectors;
   if (masked) {
     plan.pack_a = true;
   } else if (a.step == 1) {
