@@ -217,7 +217,8 @@ struct GridTiles<std::index_sequence<I...>> {
 inline constexpr std::size_t kChunkFloats = HWY_TARGET == HWY_AVX3 ? 9216 : 4096;
 
 // Positions of `g` that are packed at a time, and rows: a multiple of every target's kTileRows.
-inline constexpr std::size_t kLotPositions = 512;
+// Processors without AVX-512 have second-level caches from 256 KiB on, most with it 1 MiB or more.
+inline constexpr std::size_t kLotPositions = HWY_TARGET == HWY_AVX3 ? 512 : 256;
 inline constexpr std::size_t kBlockRows = 384;
 
 // Examples whose part of a block fits into L2 together.
