@@ -227,7 +227,7 @@ class PanelAhead {
         panel_(PanelAt(job, place.index)),
         to_(to),
         left_(slab_.depth),
-        share_(Quotient(Quotient(left_, tiles - 1), kLineFloats) * kLineFloats) {
+        share_(ShareOf(left_, tiles - 1, job.b.row == 1 ? kTinyPiece : kLineFloats)) {
     const std::size_t row = job.b.row * sizeof(float);
     const std::size_t step = job.b.step * sizeof(float);
     const float* from = job.b.data + panel_.j0 * job.b.row + slab_.k0 * job.b.step;
@@ -279,6 +279,11 @@ class PanelAhead {
 
  private:
   static constexpr std::size_t kLineBytes = kLineFloats * sizeof(float);
+  static constexpr std::size_t kTinyPiece = 4;
+
+  static HWY_INLINE std::size_t ShareOf(std::size_t n, std::size_t parts, std::size_t unit) {
+    return Quotient(Quotient(n, parts), unit) * unit;
+  }
 
   Slab slab_;
   Panel panel_;

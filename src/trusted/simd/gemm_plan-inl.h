@@ -20,6 +20,10 @@ inline constexpr std::size_t kCompactFloats = 6144;
 // cache.
 inline constexpr std::size_t kOnceDepth = 128;
 
+// Rows that are a multiple of so many floats apart fall on the same few lines of the caches. Other
+// rows of A are better read where they lie, where there are registers for all their addresses.
+inline constexpr std::size_t kAliasFloats = 1024;
+
 // Tiles to a panel from which on the next panel is packed meanwhile.
 inline constexpr std::size_t kAheadTiles = 8;
 
@@ -59,7 +63,7 @@ inline BlockPlan PlanBlocks(std::size_t rows, std::size_t inner, std::size_t col
   if (masked) {
     plan.pack_a = true;
   } else if (a.step == 1) {
-    plan.pack_a = HWY_TARGET != HWY_AVX3 && tiles > 1 && panels >= 6;
+    plan.pack_a = tiles > 1 && panels >= 6 && (HWY_TARGET != HWY_AVX3 || a.row % kAliasFloats == 0);
   } else {
     plan.pack_a = panels >= 3;
   }
