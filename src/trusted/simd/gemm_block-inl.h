@@ -5,6 +5,10 @@
 //       for each panel of columns                        packed, or read where it lies
 //         for each tile of rows                          gemm_tile-inl.h
 //
+// With many tiles to a panel, the next panel is packed meanwhile: a piece after each tile, from
+// memory that the tile before it has fetched. Weights come from far away, in pieces of rows that
+// the machine's own prefetching does not foresee; spread over the arithmetic, the way is hidden.
+//
 // Chains go on from slab to slab through C, so none of the block sizes shows in the result.
 #if defined(ANCHORHOLD_SIMD_GEMM_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ANCHORHOLD_SIMD_GEMM_BLOCK_INL_H_
@@ -38,6 +42,7 @@ struct BlockPlan {
   std::size_t panel_vectors = 0;  // of all panels but the last
   bool pack_a = false;
   bool pack_b = false;   // else whole panels are read where they lie
+  bool ahead = false;    // the next panel is packed meanwhile
   bool swapped = false;  // C^T = B A^T is computed
 };
 
@@ -68,7 +73,7 @@ HWY_INLINE std::size_t PanelCount(const BlockPlan& plan) {
 inline constexpr std::size_t kLineFloats = 16;
 
 HWY_INLINE std::size_t FloatsB(const BlockPlan& plan) {
-  return plan.depth * plan.panel_vectors * kLanes;
+  return plan.depth * plan.panel_vectors * kLanes * (plan.ahead ? 2 : 1);
 }
 
 HWY_INLINE std::size_t FloatsA(const BlockPlan& plan) {
@@ -178,66 +183,145 @@ HWY_INLINE void PackBlockA(const BlockJob& job, const Slab& slab, std::size_t i0
   }
 }
 
-// With fewer tiles to a panel there is too little time between a piece and the next one.
-inline constexpr std::size_t kFetchTiles = 16;
+// Where a product is: a slab, a block of rows i0 .. end - 1, and a panel.
+struct BlockPlace {
+  Slab slab;
+  std::size_t i0 = 0;
+  std::size_t end = 0;
+  std::size_t index = 0;  // of the panel
+  bool done = false;      // behind the last place
+};
 
-// Fetches a piece of what the next panel will be packed from: its rows lie far apart in memory,
-// which the machine's own prefetching does not foresee.
-class NextPanel {
- public:
-  HWY_INLINE NextPanel(const BlockJob& job, const Slab& slab, std::size_t index, std::size_t tiles)
-      : stride_(job.b.step) {
-    const Panel next = PanelAt(job, index + 1);
-    bytes_ = next.columns * sizeof(float);
-    at_ = job.b.data + next.j0 + slab.k0 * stride_;
-    left_ = slab.depth;
-    share_ = Quotient(slab.depth, tiles);
+HWY_INLINE void BeginBlock(const BlockPlan& plan, std::size_t i0, BlockPlace& place) {
+  place.i0 = i0;
+  place.end = HWY_MIN(plan.rows, i0 + plan.row_block);
+  place.index = 0;
+}
+
+HWY_INLINE BlockPlace BeginSlab(const BlockJob& job, std::size_t k0) {
+  const std::size_t depth = HWY_MIN(job.plan.inner - k0, job.plan.depth);
+  BlockPlace place;
+  place.slab = {k0, depth, job.accumulate || k0 != 0, k0 + depth == job.plan.inner};
+  BeginBlock(job.plan, 0, place);
+  return place;
+}
+
+HWY_INLINE BlockPlace After(const BlockJob& job, BlockPlace place) {
+  if (++place.index < PanelCount(job.plan)) return place;
+  if (place.end < job.plan.rows) {
+    BeginBlock(job.plan, place.end, place);
+  } else if (!place.slab.last) {
+    place = BeginSlab(job, place.slab.k0 + place.slab.depth);
+  } else {
+    place.done = true;
   }
-  HWY_INLINE NextPanel() = default;
+  return place;
+}
 
-  HWY_INLINE void Fetch() {
-    for (std::size_t i = HWY_MIN(share_, left_); i != 0; --i) {
-      for (std::size_t byte = 0; byte < bytes_; byte += 64) {
-        __builtin_prefetch(reinterpret_cast<const char*>(at_) + byte, 0, 2);
-      }
-      at_ += stride_;
-      --left_;
+// A panel that is packed piece by piece while another one multiplies.
+class PanelAhead {
+ public:
+  // Within the time of `tiles` tiles, 2 at least.
+  HWY_INLINE PanelAhead(const BlockJob& job, const BlockPlace& place, std::size_t tiles, float* to)
+      : slab_(place.slab),
+        panel_(PanelAt(job, place.index)),
+        to_(to),
+        left_(slab_.depth),
+        share_(ShareOf(left_, tiles - 1, job.b.row == 1 ? kTinyPiece : kLineFloats)) {
+    const std::size_t row = job.b.row * sizeof(float);
+    const std::size_t step = job.b.step * sizeof(float);
+    const float* from = job.b.data + panel_.j0 * job.b.row + slab_.k0 * job.b.step;
+    fetch_.at = reinterpret_cast<const char*>(from);
+    to_next_ = share_ * step;
+    to_fetch_ = left_;
+    if (job.b.row == 1 && kTileColumns > kLineFloats) {  // rows of about three lines
+      fetch_.near = kLineBytes;
+      fetch_.far = step;
+      fetch_.count = share_;
+    } else if (job.b.row == 1) {  // of one
+      fetch_.near = step;
+      fetch_.far = 3 * step;
+      fetch_.count = Quotient(share_, 3);
+    } else if (share_ == kLineFloats) {  // a line of each row
+      fetch_.near = row;
+      fetch_.far = 3 * row;
+      fetch_.count = Quotient(panel_.columns, 3);
+    } else {  // three lines of each row; the machine goes on from there
+      fetch_.near = kLineBytes;
+      fetch_.far = row;
+      fetch_.count = panel_.columns;
     }
+  }
+
+  // What the next tile shall fetch.
+  HWY_INLINE Fetching Fetch() {
+    Fetching fetch = fetch_;
+    if (to_fetch_ == 0) fetch.count = 0;
+    fetch_.at += to_next_;
+    to_fetch_ -= HWY_MIN(to_fetch_, share_);
+    return fetch;
+  }
+
+  // Packs a piece of what was fetched before the last call of Fetch.
+  HWY_INLINE void Pack(const BlockJob& job) {
+    if (!begun_) {
+      begun_ = true;
+      return;
+    }
+    if (left_ == 0) return;
+    Slab piece = slab_;
+    piece.depth = HWY_MIN(left_, share_);
+    PackPanelB(job, piece, panel_, to_);
+    slab_.k0 += piece.depth;
+    left_ -= piece.depth;
+    to_ += piece.depth * panel_.stride;
   }
 
  private:
-  const float* at_ = nullptr;
-  std::size_t stride_ = 0;
-  std::size_t bytes_ = 0;
+  static constexpr std::size_t kLineBytes = kLineFloats * sizeof(float);
+  static constexpr std::size_t kTinyPiece = 4;
+
+  static HWY_INLINE std::size_t ShareOf(std::size_t n, std::size_t parts, std::size_t unit) {
+    return Quotient(Quotient(n, parts), unit) * unit;
+  }
+
+  Slab slab_;
+  Panel panel_;
+  float* to_ = nullptr;
   std::size_t left_ = 0;
   std::size_t share_ = 0;
+  Fetching fetch_;
+  std::size_t to_next_ = 0;
+  std::size_t to_fetch_ = 0;
+  bool begun_ = false;
 };
 
-// All tiles of rows i0 .. end - 1 in one panel.
+// All tiles of the place's rows in one panel. `ahead`: null where nothing is packed meanwhile.
 template <class Sink>
-HWY_INLINE void RunPanel(const BlockJob& job, const Slab& slab, const Panel& panel, std::size_t i0,
-                         std::size_t end, NextPanel next) {
+HWY_INLINE void RunPanel(const BlockJob& job, const BlockPlace& place, const Panel& panel,
+                         PanelAhead* ahead) {
+  const Slab& slab = place.slab;
   const bool finish = job.finish && slab.last;
   const std::size_t row = job.plan.swapped ? 1 : job.ldc;
   const std::size_t column = job.plan.swapped ? job.ldc : 1;
-  Epilogue epilogue = EpilogueAt(job.epilogue, i0, panel.j0);
-  Sink sink{job.c + i0 * row + panel.j0 * column, job.ldc, panel.columns, slab.load,
+  Epilogue epilogue = EpilogueAt(job.epilogue, place.i0, panel.j0);
+  Sink sink{job.c + place.i0 * row + panel.j0 * column, job.ldc, panel.columns, slab.load,
             finish ? &epilogue : nullptr};
   const float* packed = job.packed_a;
-  for (std::size_t i = i0; i < end; i += job.plan.tile_rows) {
-    const std::size_t rows = HWY_MIN(end - i, job.plan.tile_rows);
+  for (std::size_t i = place.i0; i < place.end; i += job.plan.tile_rows) {
+    const std::size_t rows = HWY_MIN(place.end - i, job.plan.tile_rows);
     const float* from = job.a.data + i * job.a.row + slab.k0 * job.a.step;
-    next.Fetch();
+    TileShape tile{rows, panel.vectors, slab.depth, {}};
+    if (ahead != nullptr) tile.fetch = ahead->Fetch();
     if (job.plan.pack_a) {
-      RunTile(rows, panel.vectors, slab.depth, AInterleaved{packed, kTileRows}, panel.b,
-              panel.stride, sink);
+      RunTile(tile, AInterleaved{packed, kTileRows}, panel.b, panel.stride, sink);
       packed += PanelFloatsA(slab.depth);
     } else if (job.a.step == 1) {
-      RunTile(rows, panel.vectors, slab.depth, ARows{from, job.a.row}, panel.b, panel.stride, sink);
+      RunTile(tile, ARows{from, job.a.row}, panel.b, panel.stride, sink);
     } else {
-      RunTile(rows, panel.vectors, slab.depth, AInterleaved{from, job.a.step}, panel.b,
-              panel.stride, sink);
+      RunTile(tile, AInterleaved{from, job.a.step}, panel.b, panel.stride, sink);
     }
+    if (ahead != nullptr) ahead->Pack(job);
     sink.c += rows * row;
     if (epilogue.row_bias != nullptr) epilogue.row_bias += rows;
   }
@@ -246,26 +330,31 @@ HWY_INLINE void RunPanel(const BlockJob& job, const Slab& slab, const Panel& pan
 template <class Sink>
 HWY_NOINLINE void RunBlocks(const BlockJob& job) {
   const BlockPlan& plan = job.plan;
-  const std::size_t panels = PanelCount(plan);
-  std::size_t k0 = 0;
-  do {  // once at least: an empty sum is zero
-    const std::size_t depth = HWY_MIN(plan.inner - k0, plan.depth);
-    const Slab slab{k0, depth, job.accumulate || k0 != 0, k0 + depth == plan.inner};
-    for (std::size_t i0 = 0; i0 < plan.rows; i0 += plan.row_block) {
-      const std::size_t end = HWY_MIN(plan.rows, i0 + plan.row_block);
-      if (plan.pack_a) PackBlockA(job, slab, i0, end);
-      for (std::size_t index = 0; index < panels; ++index) {
-        const Panel panel = ReadyPanel(job, slab, index);
-        NextPanel next;
-        const std::size_t tiles = Quotient(end - i0, plan.tile_rows);
-        if (plan.pack_b && job.b.row == 1 && index + 1 < panels && tiles >= kFetchTiles) {
-          next = NextPanel(job, slab, index, tiles);
-        }
-        RunPanel<Sink>(job, slab, panel, i0, end, next);
-      }
+  float* other = job.packed_b + FloatsB(plan) / 2;
+  const float* ready = nullptr;  // the panel that is packed already
+  BlockPlace place = BeginSlab(job, 0);
+  while (!place.done) {  // once at least: an empty sum is zero
+    if (plan.pack_a && place.index == 0) PackBlockA(job, place.slab, place.i0, place.end);
+    Panel panel;
+    if (ready != nullptr) {
+      panel = PanelAt(job, place.index);
+      panel.b = ready;
+    } else {
+      panel = ReadyPanel(job, place.slab, place.index);
     }
-    k0 += depth;
-  } while (k0 < plan.inner);
+    const BlockPlace next = After(job, place);
+    const std::size_t tiles = Quotient(place.end - place.i0, plan.tile_rows);
+    ready = nullptr;
+    if (plan.ahead && !next.done && tiles >= 2) {
+      float* to = panel.b == other ? job.packed_b : other;
+      PanelAhead ahead(job, next, tiles, to);
+      RunPanel<Sink>(job, place, panel, &ahead);
+      ready = to;
+    } else {
+      RunPanel<Sink>(job, place, panel, nullptr);
+    }
+    place = next;
+  }
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -3,20 +3,22 @@
 //   V_e = sum over t of g_et a_et^T      v_e = round(scale_e V_e)
 //
 // neither V_e nor v_e is ever in memory. A tile of V_e is computed in registers, scaled, rounded to
-// whole numbers and added to the same tile of the sum, which stays in registers from one example to
-// the next:
+// whole numbers and added to the same tile of the sum, which stays in the first-level cache from
+// one example to the next:
 //
-//   for each block of rows                       its part of `g` is packed, tile by tile
-//     for each panel of columns
-//       for each chunk of examples               so that their part of `a` is packed into L1
-//         for each tile of rows
-//           for each example: V tile, v tile, sum tile += sign v, squares
+//   for each block of rows
+//     for each lot of examples                   so that their part of `g`, packed, stays in L2
+//       for each panel of columns
+//         for each chunk of examples             so that their part of `a`, packed, stays in L1
+//           for each tile of rows
+//             for each example: V tile, v tile, sum tile += sign v, squares
 //
 // Unpacked, a tile would read a few numbers from each row of `g`, rows that a power of two or three
 // times one apart fall on the same few lines of the first-level cache.
 //
-// A tile of v_e has at most 12 vectors; its squares are added in floats lane by lane (12 terms, so
-// the relative error is below 2^-20) and then in doubles, one for each example and lane.
+// The squares of a tile of v_e are added in floats lane by lane, those of every other vector apart
+// and then together (13 additions at most, so the relative error is below 2^-20), and then in
+// doubles, one for each example and lane.
 //
 // Rounding saturates at -2^31 and 2^31 - 128, the outermost floats within 32 bits; a NaN becomes
 // the latter. Neither can be a part of a contribution: each alone is longer than any norm.
@@ -28,6 +30,7 @@
 #endif
 
 #include <cstdint>
+#include <cstring>
 
 #include "trusted/simd/gemm_block-inl.h"
 
@@ -39,28 +42,16 @@ using WholeTag = hn::RebindToSigned<TileTag>;
 using WholeVector = hn::Vec<WholeTag>;
 using WideTag = hn::ScalableTag<double>;  // half as many lanes
 
-// Accumulators of V and of the sum together fill the registers.
-#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_NEON
-inline constexpr std::size_t kGridRows = 4;
-#elif HWY_TARGET == HWY_AVX2
-inline constexpr std::size_t kGridRows = 3;
-#else
-inline constexpr std::size_t kGridRows = 2;
-#endif
-
-template <std::size_t kRows, std::size_t kVectors>
-struct WholeTile {
-  WholeVector acc[kRows][kVectors];
-};
-
 struct GridJob {
   OuterShape shape;
   const float* scale = nullptr;
   std::int32_t sign = 1;
   std::int32_t* sum = nullptr;
-  float* panel = nullptr;     // [chunk of examples][positions][columns], packed
-  float* block = nullptr;     // [tile of rows][examples][positions][kGridRows], packed
-  std::size_t first = 0;      // the block's first row
+  float* panel = nullptr;  // [chunk of examples][positions][columns], packed
+  float* block = nullptr;  // [tile of rows][examples of a lot][positions][kTileRows], packed
+  std::size_t first = 0;   // the block's first row
+  std::size_t lot = 0;     // the lot's first example
+  std::size_t lot_end = 0;
   double* squares = nullptr;  // [examples][kLanes]
 };
 
@@ -130,27 +121,25 @@ struct Rounding {
   WholeVector sign;  // -1 or 0: (v ^ sign) - sign
 };
 
-HWY_INLINE void RoundOne(const Rounding& rounding, TileVector v, WholeVector& sum,
+HWY_INLINE void RoundOne(const Rounding& rounding, TileVector v, std::int32_t* sum,
                          TileVector& squares) {
+  const WholeTag d;
   const TileVector scaled = ScaleOrZero(rounding.keep, v, rounding.scale);
   const WholeVector whole = RoundToWhole(hn::Min(scaled, rounding.high));
   const TileVector exact = hn::ConvertTo(TileTag(), whole);
   squares = hn::MulAdd(exact, exact, squares);
-  sum = hn::Add(sum, whole);
+  hn::Store(hn::Add(hn::Load(d, sum), whole), d, sum);
 }
 
 template <std::size_t kRows, std::size_t kVectors, std::size_t... I>
 HWY_INLINE void RoundTile(const Rounding& rounding, const Tile<kRows, kVectors>& tile,
-                          WholeTile<kRows, kVectors>& sum, TileVector& squares,
-                          std::index_sequence<I...>) {
-  (RoundOne(rounding, tile.acc[I / kVectors][I % kVectors], sum.acc[I / kVectors][I % kVectors],
-            squares),
-   ...);
+                          std::int32_t* sum, TileVector (&squares)[2], std::index_sequence<I...>) {
+  (RoundOne(rounding, tile.acc[I / kVectors][I % kVectors], sum + I * kLanes, squares[I % 2]), ...);
 }
 
-template <std::size_t kRows, std::size_t kVectors, std::size_t... I>
-HWY_INLINE void ZeroWhole(WholeTile<kRows, kVectors>& sum, std::index_sequence<I...>) {
-  ((sum.acc[I / kVectors][I % kVectors] = hn::Zero(WholeTag())), ...);
+template <std::size_t... I>
+HWY_INLINE void ZeroWhole(std::int32_t* sum, std::index_sequence<I...>) {
+  (hn::Store(hn::Zero(WholeTag()), WholeTag(), sum + I * kLanes), ...);
 }
 
 // to = sum, or to += sum, or to -= sum.
@@ -161,11 +150,10 @@ HWY_INLINE void StoreOne(WholeVector sum, bool load, WholeVector sign, std::size
   StoreWhole(sum, n, to);
 }
 
-template <std::size_t kRows, std::size_t kVectors, std::size_t... I>
-HWY_INLINE void StoreSum(const WholeTile<kRows, kVectors>& sum, const GridPlace& place,
-                         WholeVector sign, std::int32_t* to, std::size_t stride,
-                         std::index_sequence<I...>) {
-  (StoreOne(sum.acc[I / kVectors][I % kVectors], place.load, sign,
+template <std::size_t kVectors, std::size_t... I>
+HWY_INLINE void StoreSum(const std::int32_t* sum, const GridPlace& place, WholeVector sign,
+                         std::int32_t* to, std::size_t stride, std::index_sequence<I...>) {
+  (StoreOne(hn::Load(WholeTag(), sum + I * kLanes), place.load, sign,
             PartOf(place.columns, I % kVectors),
             to + I / kVectors * stride + I % kVectors * kLanes),
    ...);
@@ -187,45 +175,57 @@ HWY_NOINLINE void GridTile(const GridJob& job, const GridPlace& place) {
   using namespace grid_detail;
   constexpr auto kAll = std::make_index_sequence<kRows * kVectors>();
   const std::size_t positions = job.shape.positions;
-  const std::size_t all = job.shape.examples * positions;
-  const float* g = job.block + (place.i - job.first) * all + place.e * positions * kGridRows;
+  const float* g = job.block + (place.i - job.first) * (job.lot_end - job.lot) * positions +
+                   (place.e - job.lot) * positions * kTileRows;
   const float* panel = job.panel;
   double* squares = job.squares + place.e * kLanes;
-  WholeTile<kRows, kVectors> sum;
+  HWY_ALIGN std::int32_t sum[kRows * kVectors * kLanes];
   ZeroWhole(sum, kAll);
   for (std::size_t e = place.e; e < place.end; ++e) {
     Tile<kRows, kVectors> tile;
     ZeroTile(tile);
-    AccumulateTile(positions, AInterleaved{g, kGridRows}, panel, kVectors * kLanes, tile);
+    AccumulateTile(positions, AInterleaved{g, kTileRows}, panel, kVectors * kLanes, tile);
     Rounding rounding;
     rounding.scale = hn::Set(TileTag(), job.scale[e]);
     rounding.keep = hn::Ne(rounding.scale, hn::Zero(TileTag()));
     rounding.high = hn::Set(TileTag(), 2147483520.0F);
-    TileVector square = hn::Zero(TileTag());
+    TileVector square[2] = {hn::Zero(TileTag()), hn::Zero(TileTag())};
     RoundTile(rounding, tile, sum, square, kAll);
-    AddSquares(square, squares);
-    g += positions * kGridRows;
+    AddSquares(hn::Add(square[0], square[1]), squares);
+    g += positions * kTileRows;
     panel += positions * kVectors * kLanes;
     squares += kLanes;
   }
   const WholeVector sign = hn::Set(WholeTag(), job.sign < 0 ? -1 : 0);
-  StoreSum(sum, place, sign, job.sum + place.i * job.shape.d + place.j, job.shape.d, kAll);
+  StoreSum<kVectors>(sum, place, sign, job.sum + place.i * job.shape.d + place.j, job.shape.d,
+                     kAll);
 }
 
 namespace grid_detail {
 
 using GridFunction = void (*)(const GridJob&, const GridPlace&);
 
-template <class = std::make_index_sequence<kGridRows * kTileVectors>>
+template <class = std::make_index_sequence<kTileRows * kTileVectors>>
 struct GridTiles;
 
 template <std::size_t... I>
 struct GridTiles<std::index_sequence<I...>> {
-  static constexpr GridFunction kFunctions[] = {&GridTile<I % kGridRows + 1, I / kGridRows + 1>...};
+  static constexpr GridFunction kFunctions[] = {&GridTile<I % kTileRows + 1, I / kTileRows + 1>...};
 };
 
 // Floats of `a` that stay in the first-level cache beside the rest.
 inline constexpr std::size_t kChunkFloats = HWY_TARGET == HWY_AVX3 ? 9216 : 4096;
+
+// Positions of `g` that are packed at a time, and rows: a multiple of every target's kTileRows.
+// Processors without AVX-512 have second-level caches from 256 KiB on, most with it 1 MiB or more.
+inline constexpr std::size_t kLotPositions = HWY_TARGET == HWY_AVX3 ? 512 : 256;
+inline constexpr std::size_t kBlockRows = 384;
+
+// Examples whose part of a block fits into L2 together.
+HWY_INLINE std::size_t LotOf(const OuterShape& shape) {
+  const std::size_t most = kLotPositions / HWY_MAX(shape.positions, 1);
+  return HWY_MAX(HWY_MIN(most, shape.examples), 1);
+}
 
 // Examples whose part of a panel fits into L1 together.
 HWY_INLINE std::size_t ChunkOf(const OuterShape& shape) {
@@ -242,30 +242,62 @@ HWY_INLINE void FoldSquares(std::size_t examples, const double* lanes, double* s
   }
 }
 
-}  // namespace grid_detail
-
-namespace grid_detail {
-
-// Rows of `g` that are packed at a time: a multiple of every target's kGridRows.
-inline constexpr std::size_t kBlockRows = 192;
-
-// Rows [job.first, end) of g^T into job.block.
+// Rows [job.first, end) of the lot's g^T into job.block. Two tiles at a time: a line's worth.
 HWY_INLINE void PackBlock(const GridJob& job, std::size_t end, const float* g) {
-  const std::size_t all = job.shape.examples * job.shape.positions;
-  for (std::size_t i = job.first; i < end; i += kGridRows) {
-    float* to = job.block + (i - job.first) * all;
-    const float* from = g + i;
-    const std::size_t rows = HWY_MIN(end - i, kGridRows);
-    if (rows == kGridRows) {
-      for (std::size_t t = 0; t < all; ++t, to += kGridRows, from += job.shape.ldg) {
-        for (std::size_t r = 0; r < kGridRows; ++r) to[r] = from[r];
+  const OuterShape& shape = job.shape;
+  const std::size_t all = (job.lot_end - job.lot) * shape.positions;
+  constexpr std::size_t kBytes = kTileRows * sizeof(float);
+  const float* from = g + job.lot * shape.positions * shape.ldg + job.first;
+  float* to = job.block;
+  std::size_t left = end - job.first;
+  for (; left >= 2 * kTileRows; left -= 2 * kTileRows, from += 2 * kTileRows) {
+    for (std::size_t t = 0; t < all; ++t) {
+      std::memcpy(to + t * kTileRows, from + t * shape.ldg, kBytes);
+      std::memcpy(to + (all + t) * kTileRows, from + t * shape.ldg + kTileRows, kBytes);
+    }
+    to += 2 * all * kTileRows;
+  }
+  for (; left != 0; left -= HWY_MIN(left, kTileRows), from += kTileRows) {
+    PackATransposed(from, shape.ldg, all, HWY_MIN(left, kTileRows), to);
+    to += all * kTileRows;
+  }
+}
+
+// Fetches the rows that the next panel will be packed from, a few at a time: they lie far apart.
+class RowsAhead {
+ public:
+  HWY_INLINE RowsAhead() = default;  // nothing to do
+  HWY_INLINE RowsAhead(const float* from, std::size_t stride, std::size_t rows, std::size_t times)
+      : from_(from), stride_(stride), left_(rows), share_(Quotient(rows, times)) {}
+
+  HWY_INLINE void Fetch() {
+    for (std::size_t n = HWY_MIN(share_, left_); n != 0; --n) {
+      for (std::size_t j = 0; j < kTileColumns; j += kLineFloats) {
+        __builtin_prefetch(from_ + j, 0, 2);
       }
-    } else {
-      for (std::size_t t = 0; t < all; ++t, to += kGridRows, from += job.shape.ldg) {
-        for (std::size_t r = 0; r < rows; ++r) to[r] = from[r];
-      }
+      from_ += stride_;
+      --left_;
     }
   }
+
+ private:
+  const float* from_ = nullptr;
+  std::size_t stride_ = 0;
+  std::size_t left_ = 0;
+  std::size_t share_ = 0;
+};
+
+// What comes after examples [place.e, place.end) of the panel.
+HWY_INLINE RowsAhead AheadOf(const GridJob& job, const GridPlace& place, std::size_t end,
+                             const float* a) {
+  const OuterShape& shape = job.shape;
+  const bool same = place.end < job.lot_end;
+  const std::size_t j = same ? place.j : place.j + kTileColumns;
+  if (j >= shape.d) return {};
+  const std::size_t e = same ? place.end : job.lot;
+  const std::size_t examples = HWY_MIN(ChunkOf(shape), job.lot_end - e);
+  return {a + e * shape.positions * shape.lda + j, shape.lda, examples * shape.positions,
+          Quotient(end - job.first, kTileRows)};
 }
 
 // Columns [place.j, place.j + place.columns) of the block's rows up to `end`.
@@ -274,28 +306,48 @@ HWY_INLINE void GridPanel(const GridJob& job, GridPlace place, std::size_t end, 
   const OuterShape& shape = job.shape;
   const std::size_t chunk = ChunkOf(shape);
   const std::size_t vectors = Quotient(place.columns, kLanes);
-  std::size_t e = 0;
+  std::size_t e = job.lot;
   do {  // once at least: no examples add up to zero
     place.e = e;
-    place.end = HWY_MIN(e + chunk, shape.examples);
+    place.end = HWY_MIN(e + chunk, job.lot_end);
     place.load = accumulate || e != 0;
     PackBRows(a + e * shape.positions * shape.lda + place.j, shape.lda,
               (place.end - e) * shape.positions, place.columns, vectors, job.panel);
-    for (place.i = job.first; place.i < end; place.i += kGridRows) {
-      const std::size_t rows = HWY_MIN(end - place.i, kGridRows);
-      GridTiles<>::kFunctions[(vectors - 1) * kGridRows + rows - 1](job, place);
+    RowsAhead ahead = AheadOf(job, place, end, a);
+    for (place.i = job.first; place.i < end; place.i += kTileRows) {
+      ahead.Fetch();
+      const std::size_t rows = HWY_MIN(end - place.i, kTileRows);
+      GridTiles<>::kFunctions[(vectors - 1) * kTileRows + rows - 1](job, place);
     }
     e = place.end;
-  } while (e < shape.examples);
+  } while (e < job.lot_end);
+}
+
+// Rows [job.first, end).
+HWY_INLINE void GridBlock(GridJob job, std::size_t end, const float* g, const float* a,
+                          bool accumulate) {
+  const OuterShape& shape = job.shape;
+  do {  // as above
+    job.lot_end = HWY_MIN(job.lot + LotOf(shape), shape.examples);
+    PackBlock(job, end, g);
+    for (std::size_t j = 0; j < shape.d; j += kTileColumns) {
+      GridPlace place;
+      place.j = j;
+      place.columns = HWY_MIN(shape.d - j, kTileColumns);
+      GridPanel(job, place, end, a, accumulate);
+    }
+    job.lot = job.lot_end;
+  } while (job.lot < shape.examples);
 }
 
 }  // namespace grid_detail
 
 inline std::size_t OuterGridScratch(const OuterShape& shape) {
-  const std::size_t panel = grid_detail::ChunkOf(shape) * shape.positions * kTileColumns;
-  const std::size_t rows = HWY_MIN(shape.p + kGridRows - 1, grid_detail::kBlockRows);
+  using namespace grid_detail;
+  const std::size_t panel = ChunkOf(shape) * shape.positions * kTileColumns;
+  const std::size_t rows = HWY_MIN(shape.p + kTileRows - 1, kBlockRows);
   return 2 * kLineFloats + 2 * shape.examples * kLanes + panel +
-         rows * shape.examples * shape.positions;
+         rows * LotOf(shape) * shape.positions;
 }
 
 inline void OuterGrid(const OuterShape& shape, std::size_t begin, std::size_t end, const float* g,
@@ -308,14 +360,7 @@ inline void OuterGrid(const OuterShape& shape, std::size_t begin, std::size_t en
   job.block = AlignToLine(job.panel + ChunkOf(shape) * shape.positions * kTileColumns);
   for (std::size_t i = 0; i < shape.examples * kLanes; ++i) job.squares[i] = 0;
   for (job.first = begin; job.first < end; job.first += kBlockRows) {
-    const std::size_t block_end = HWY_MIN(end, job.first + kBlockRows);
-    PackBlock(job, block_end, g);
-    for (std::size_t j = 0; j < shape.d; j += kTileColumns) {
-      GridPlace place;
-      place.j = j;
-      place.columns = HWY_MIN(shape.d - j, kTileColumns);
-      GridPanel(job, place, block_end, a, accumulate);
-    }
+    GridBlock(job, HWY_MIN(end, job.first + kBlockRows), g, a, accumulate);
   }
   FoldSquares(shape.examples, job.squares, squares);
 }

@@ -65,12 +65,12 @@ std::string Name(Target target, const Group& group) {
          ", ldg " + std::to_string(s.ldg);
 }
 
-// Groups of every kind of edge: tiles, panels, chunks of examples.
+// Groups of every kind of edge: tiles, panels, chunks and lots of examples, blocks of rows.
 std::vector<Group> Groups() {
-  const std::size_t sizes[][4] = {{1, 1, 1, 1},     {3, 1, 5, 7},    {64, 1, 33, 50},
-                                  {5, 2, 4, 16},    {7, 3, 9, 17},   {2, 4, 48, 48},
-                                  {3, 5, 31, 49},   {300, 1, 6, 97}, {4, 16, 13, 8},
-                                  {2, 130, 7, 100}, {3, 200, 20, 33}};
+  const std::size_t sizes[][4] = {
+      {1, 1, 1, 1},     {3, 1, 5, 7},     {64, 1, 33, 50},  {5, 2, 4, 16},  {7, 3, 9, 17},
+      {2, 4, 48, 48},   {3, 5, 31, 49},   {300, 1, 6, 97},  {4, 16, 13, 8}, {2, 130, 7, 100},
+      {3, 200, 20, 33}, {3, 70, 90, 110}, {6, 130, 390, 20}};
   std::vector<Group> groups;
   std::uint32_t seed = 1;
   for (const auto& size : sizes) {

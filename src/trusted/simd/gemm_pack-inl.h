@@ -11,6 +11,8 @@
 #define ANCHORHOLD_SIMD_GEMM_PACK_INL_H_
 #endif
 
+#include <cstring>
+
 #include "trusted/simd/gemm_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -133,9 +135,8 @@ HWY_INLINE void PackARows(const float* a, std::size_t lda, std::size_t inner, st
 HWY_INLINE void PackATransposed(const float* a, std::size_t lda, std::size_t inner,
                                 std::size_t rows, float* to) {
   if (rows == kTileRows) {
-    for (std::size_t k = 0; k < inner; ++k) {
-      for (std::size_t i = 0; i < kTileRows; ++i) to[k * kTileRows + i] = a[k * lda + i];
-    }
+    constexpr std::size_t kBytes = kTileRows * sizeof(float);
+    for (std::size_t k = 0; k < inner; ++k) std::memcpy(to + k * kTileRows, a + k * lda, kBytes);
     return;
   }
   for (std::size_t k = 0; k < inner; ++k) {
@@ -159,7 +160,11 @@ HWY_INLINE void PackAScaled(const float* a, std::size_t lda, const RowScale& sca
   const float* next = scale.scale + scale.k0 / scale.positions;
   std::size_t left = scale.positions - scale.k0 % scale.positions;
   for (std::size_t k = 0; k < inner; ++k) {
-    for (std::size_t i = 0; i < rows; ++i) row[i] = a[i];
+    if (rows == kTileRows) {
+      std::memcpy(row, a, kTileRows * sizeof(float));
+    } else {
+      for (std::size_t i = 0; i < rows; ++i) row[i] = a[i];
+    }
     const auto factor = hn::Set(d, *next);
     const auto keep = hn::Ne(factor, hn::Zero(d));
     for (std::size_t i = 0; i < kTileRows; i += kWidth) {

@@ -20,6 +20,13 @@ inline constexpr std::size_t kCompactFloats = 6144;
 // cache.
 inline constexpr std::size_t kOnceDepth = 128;
 
+// Rows that are a multiple of so many floats apart fall on the same few lines of the caches. Other
+// rows of A are better read where they lie, where there are registers for all their addresses.
+inline constexpr std::size_t kAliasFloats = 1024;
+
+// Tiles to a panel from which on the next panel is packed meanwhile.
+inline constexpr std::size_t kAheadTiles = 8;
+
 HWY_INLINE Factor FactorA(const GemmShape& shape, const float* a) {
   return shape.transpose_a ? Factor{a, 1, shape.lda} : Factor{a, shape.lda, 1};
 }
@@ -51,10 +58,12 @@ inline BlockPlan PlanBlocks(std::size_t rows, std::size_t inner, std::size_t col
   } else {
     plan.pack_b = tiles > 4 && plan.depth * b.step > kCompactFloats;
   }
+  plan.ahead =
+      plan.pack_b && tiles >= kAheadTiles && panels > 1 && plan.panel_vectors == kTileVectors;
   if (masked) {
     plan.pack_a = true;
   } else if (a.step == 1) {
-    plan.pack_a = tiles > 1 && panels >= 6;
+    plan.pack_a = tiles > 1 && panels >= 6 && (HWY_TARGET != HWY_AVX3 || a.row % kAliasFloats == 0);
   } else {
     plan.pack_a = panels >= 3;
   }

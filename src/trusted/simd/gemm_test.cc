@@ -178,11 +178,12 @@ TEST(Gemm, SmallAndAwkwardSizesEqualTheChainBitForBit) {
   }
 }
 
-// Several slabs, blocks of rows and panels, every packing.
+// Several slabs, blocks of rows and panels, every packing, at once and ahead.
 TEST(Gemm, LargeSizesEqualTheChainBitForBit) {
-  const std::size_t sizes[][3] = {{13, 515, 300},  {70, 1030, 130}, {700, 200, 50}, {40, 300, 3},
-                                  {3, 700, 40},    {1, 1000, 200},  {200, 1000, 1}, {24, 770, 200},
-                                  {390, 400, 330}, {1100, 130, 17}};
+  const std::size_t sizes[][3] = {{13, 515, 300},  {70, 1030, 130},  {700, 200, 50},
+                                  {40, 300, 3},    {3, 700, 40},     {1, 1000, 200},
+                                  {200, 1000, 1},  {24, 770, 200},   {390, 400, 330},
+                                  {1100, 130, 17}, {1100, 390, 100}, {72, 50, 100}};
   std::uint32_t seed = 7;
   for (const Target target : Targets()) {
     for (const auto& size : sizes) {

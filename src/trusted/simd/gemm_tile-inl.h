@@ -170,6 +170,36 @@ HWY_INLINE void AccumulateTile(std::size_t inner, A a, const float* b, std::size
   tile = sum;
 }
 
+// Memory that will be wanted: `count` times three addresses, `near` bytes apart, each three `far`
+// bytes from the one before. They need not exist.
+struct Fetching {
+  const char* at = nullptr;
+  std::size_t near = 0;
+  std::size_t far = 0;
+  std::size_t count = 0;
+};
+
+// AccumulateTile, and the memory is fetched meanwhile, into the second-level cache. All at once, it
+// would take the place of what the tile itself waits for.
+template <std::size_t kRows, std::size_t kVectors, class A>
+HWY_INLINE void AccumulateFetching(std::size_t inner, A a, const float* b, std::size_t stride_b,
+                                   Fetching fetch, Tile<kRows, kVectors>& tile) {
+  Tile<kRows, kVectors> sum = tile;
+  const std::size_t every = HWY_MAX(inner / fetch.count, 1);
+  for (std::size_t k = 0; k < inner;) {
+    __builtin_prefetch(fetch.at, 0, 2);
+    __builtin_prefetch(fetch.at + fetch.near, 0, 2);
+    __builtin_prefetch(fetch.at + 2 * fetch.near, 0, 2);
+    fetch.at += fetch.far;
+    for (const std::size_t end = HWY_MIN(inner, k + every); k < end; ++k) {
+      tile_detail::Step(a, k, b, sum, std::make_index_sequence<kRows>(),
+                        std::make_index_sequence<kVectors>());
+      b += stride_b;
+    }
+  }
+  tile = sum;
+}
+
 namespace tile_detail {
 
 // The same pointer, but what the compiler knows of it forgotten: it steps from row to row instead
@@ -351,6 +381,16 @@ HWY_NOINLINE void TileProduct(std::size_t inner, A a, const float* b, std::size_
   sink.End(tile);
 }
 
+// The largest tile, fetching.
+template <class A, class Sink>
+HWY_NOINLINE void TileFetching(std::size_t inner, A a, const float* b, std::size_t stride_b,
+                               const Fetching& fetch, const Sink& sink) {
+  Tile<kTileRows, kTileVectors> tile;
+  sink.Begin(tile);
+  AccumulateFetching(inner, a, b, stride_b, fetch, tile);
+  sink.End(tile);
+}
+
 namespace tile_detail {
 
 template <class A, class Sink>
@@ -374,6 +414,23 @@ HWY_INLINE void RunTile(std::size_t rows, std::size_t vectors, std::size_t inner
                         const float* b, std::size_t stride_b, const Sink& sink) {
   tile_detail::Tiles<A, Sink>::kFunctions[(vectors - 1) * kTileRows + rows - 1](inner, a, b,
                                                                                 stride_b, sink);
+}
+
+struct TileShape {
+  std::size_t rows = 0;
+  std::size_t vectors = 0;
+  std::size_t inner = 0;
+  Fetching fetch;  // by the largest tile only
+};
+
+template <class A, class Sink>
+HWY_INLINE void RunTile(const TileShape& shape, A a, const float* b, std::size_t stride_b,
+                        const Sink& sink) {
+  if (shape.fetch.count != 0 && shape.rows == kTileRows && shape.vectors == kTileVectors) {
+    TileFetching(shape.inner, a, b, stride_b, shape.fetch, sink);
+  } else {
+    RunTile(shape.rows, shape.vectors, shape.inner, a, b, stride_b, sink);
+  }
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR
