@@ -161,8 +161,12 @@ class Lowerer {
   std::vector<Buffer> buffers_;
   std::vector<int> buffer_of_;  // by root
   std::vector<int> reals_of_;   // by root: constants already laid out, their element
-  // A normalisation's statistics, by the root of its input.
-  std::vector<std::pair<graph::ValueId, Operand>> statistics_;
+  struct Statistics {
+    const graph::Node* node = nullptr;   // the normalisation
+    graph::ValueId x = graph::kNoValue;  // its input's root
+    Operand operand;
+  };
+  std::vector<Statistics> statistics_;
   struct PendingSum {
     std::size_t parameter = 0;
     graph::ValueId gradient = graph::kNoValue;
@@ -187,6 +191,9 @@ std::optional<simd::PointInstruction> PointOf(const graph::Node& node);
 // What a Relu or Clip clips to, and where the derivative of one is 1; nothing for other nodes.
 std::optional<Interval> ClippedTo(const graph::Node& node);
 std::optional<Interval> KinkedAt(const graph::Node& node);
+
+// Whether two nodes are of normalisations with the same rows and statistics, if of the same values.
+bool SameRows(const graph::Node& a, const graph::Node& b);
 
 // From the shapes of x and y of a convolution, for one example.
 kernels::ConvolutionShape ConvolutionOf(const graph::Shape& x, const graph::Shape& y,

@@ -408,7 +408,7 @@ bool Lowerer::EmitNormalise(Work& work) {
   step.in[0] = Read(x);
   step.out[0] = Write(work.output);
   step.out[1] = NewBuffer(2 * step.normalise.outer * step.normalise.groups);
-  if (affine) statistics_.emplace_back(Root(x), step.out[1]);
+  if (affine) statistics_.push_back({&node, Root(x), step.out[1]});
   Push(step, work);
   return true;
 }
@@ -424,15 +424,17 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   const auto [dx, dscale, dshift] = FindNormaliseGrads(work_[w], g);
   if (dx == nullptr) return false;
   const ValueId x = dx->inputs[0];
-  const auto stats = std::find_if(statistics_.begin(), statistics_.end(),
-                                  [&](const auto& entry) { return entry.first == Root(x); });
+  const auto stats =
+      std::find_if(statistics_.begin(), statistics_.end(), [&](const Statistics& entry) {
+        return entry.x == Root(x) && SameRows(*entry.node, *dx->node);
+      });
   if (stats == statistics_.end()) return false;
   Step step;
   step.kind = StepKind::kNormaliseGrad;
   step.normalise = NormaliseOf(dx->node->attributes, Size(x));
   step.has_affine = true;
   step.in[0] = Read(x);
-  step.in[1] = stats->second;
+  step.in[1] = stats->operand;
   step.in[2] = Read(dx->inputs[1]);
   step.in[3] = Read(g);
   if (dx->clipped != kNoValue) {

@@ -39,12 +39,6 @@ std::optional<Interval> BoundsOf(const Node& node, const graph::Primitive& relu,
   return Interval{static_cast<float>(alpha), static_cast<float>(node.attributes.beta)};
 }
 
-// Whether two nodes are of normalisations with the same rows, statistics included.
-bool SameRows(const Node& a, const Node& b) {
-  return a.attributes.dims == b.attributes.dims && a.attributes.mode == b.attributes.mode &&
-         a.attributes.alpha == b.attributes.alpha;
-}
-
 }  // namespace
 
 std::optional<Interval> ClippedTo(const Node& node) {
@@ -53,6 +47,11 @@ std::optional<Interval> ClippedTo(const Node& node) {
 
 std::optional<Interval> KinkedAt(const Node& node) {
   return BoundsOf(node, primitives::kLeakyReluGrad, primitives::kClipGrad);
+}
+
+bool SameRows(const Node& a, const Node& b) {
+  return a.attributes.dims == b.attributes.dims && a.attributes.mode == b.attributes.mode &&
+         a.attributes.alpha == b.attributes.alpha;
 }
 
 void Lowerer::FindUsers() {
@@ -184,7 +183,7 @@ Lowerer::NormaliseGrads Lowerer::FindReaders(const Work& kink) {
   // One step makes all of the gradients for a normalisation of x.
   bool together = std::any_of(work_.begin(), work_.end(), [&](const Work& work) {
     return work.node->primitive == &kNormaliseAffine && !work.absorbed &&
-           Root(work.inputs[0]) == x && IsDense(x);
+           SameRows(*work.node, *grads.dx->node) && Root(work.inputs[0]) == x && IsDense(x);
   });
   std::size_t readers = 0;
   for (const Work* work : {grads.dx, grads.dscale, grads.dshift}) {
