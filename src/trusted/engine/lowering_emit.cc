@@ -424,10 +424,10 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   const auto [dx, dscale, dshift] = FindNormaliseGrads(work_[w], g);
   if (dx == nullptr) return false;
   const ValueId x = dx->inputs[0];
-  const auto stats =
-      std::find_if(statistics_.begin(), statistics_.end(), [&](const Statistics& entry) {
-        return entry.x == Root(x) && SameRows(*entry.node, *dx->node);
-      });
+  const Node& node = *dx->node;
+  const auto stats = std::find_if(
+      statistics_.begin(), statistics_.end(),
+      [&](const Statistics& entry) { return entry.x == Root(x) && SameRows(*entry.node, node); });
   if (stats == statistics_.end()) return false;
   Step step;
   step.kind = StepKind::kNormaliseGrad;

@@ -193,7 +193,7 @@ void ExpectGradients(const graph::Model& model) {
   }
   for (const double number : expected) size = std::max(size, std::abs(number));
   for (const simd::Target target : simd::AvailableTargets()) {
-    for (const std::size_t group : {1, 3}) {
+    for (const std::size_t group : {1U, 3U}) {
       SCOPED_TRACE(std::string(simd::TargetName(target)) + ", groups of " + std::to_string(group));
       engine::EngineOptions options;
       options.mode = engine::Mode::kTraining;
