@@ -167,6 +167,22 @@ graph::Model ByElement() {
   return graph::ImportOnnx(b.Output("y").Write()).value();
 }
 
+// A channel's mean, spread over the image, and read again by what comes of it.
+graph::Model Spread() {
+  OnnxBuilder b({3, 5, 5});
+  std::vector<float> w(36);
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i * 5 % 13) / 13 - 0.4F;
+  b.Weight("w", {4, 3, 1, 1}, {w.begin(), w.begin() + 12});
+  b.Weight("v", {4, 3}, {w.begin() + 12, w.begin() + 24}).Integers("to", {1, 4, 5, 5});
+  b.Node("Conv", {"x", "w"}, {"h"}).Node("ReduceMean", {"h"}, {"c"}, {Ints("axes", {2, 3})});
+  b.Node("Expand", {"c", "to"}, {"a"}).Node("Add", {"h", "a"}, {"t"});
+  b.Constant("three", {}, {3}).Node("Mul", {"t", "three"}, {"u"}).Node("Sub", {"u", "c"}, {"d"});
+  b.Node("Tanh", {"d"}, {"z"});
+  b.Node("ReduceMean", {"z"}, {"m"}, {Ints("axes", {2, 3}), Int("keepdims", 0)});
+  b.Node("MatMul", {"m", "v"}, {"y"});
+  return graph::ImportOnnx(b.Output("y").Write()).value();
+}
+
 ExampleSet Rows(const graph::Model& model, std::size_t rows) {
   ExampleSet set;
   set.rows = rows;
@@ -292,6 +308,7 @@ TEST(FusedActivation, GradientsOfAGatedBlock) {
 TEST(FusedActivation, GradientsWhereInputsAreReadTwice) { ExpectGradients(ReadTwice()); }
 TEST(FusedActivation, GradientsOfTwoNormalisationsOfOneValue) { ExpectGradients(TwoOfOne()); }
 TEST(FusedActivation, GradientsWithoutLearnedScales) { ExpectGradients(Unlearned()); }
+TEST(FusedActivation, GradientsOfASpreadMean) { ExpectGradients(Spread()); }
 TEST(FusedActivation, GradientsOfLayers) { ExpectGradients(ByElement()); }
 
 }  // namespace
