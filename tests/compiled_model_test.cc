@@ -345,6 +345,22 @@ TEST_F(CompiledModel, MovedNumbers) {
   Check(path, {});
 }
 
+// The normalisation's steps take the Silu along, and the gate's products are summed as they are
+// made.
+TEST_F(CompiledModel, GatedSilu) {
+  OnnxBuilder b({4, 9});
+  b.Weight("w", {9, 9}, MadeUpWeights(81)).Node("MatMul", {"x", "w"}, {"h"});
+  b.Weight("scale", {9}, MadeUpWeights(9)).Weight("shift", {9}, MadeUpWeights(9));
+  b.Node("LayerNormalization", {"h", "scale", "shift"}, {"n"}, {graph::testing::Int("axis", -1)});
+  b.Node("Sigmoid", {"n"}, {"s"}).Node("Mul", {"n", "s"}, {"a"});
+  b.Node("ReduceMean", {"a"}, {"m"}, {graph::testing::Ints("axes", {2})});
+  b.Node("Sigmoid", {"m"}, {"e"}).Node("Mul", {"e", "a"}, {"g"});
+  b.Weight("v", {9, 2}, MadeUpWeights(18)).Node("MatMul", {"g", "v"}, {"y"});
+  const std::string path = folder_ / "gated.onnx";
+  ASSERT_TRUE(client::WriteWholeFile(path, b.Output("y").Write(), client::IfExists::kReplace).ok());
+  Check(path, {});
+}
+
 // Few contributions fit the 32 bits, so that sums move to 64 while they are made.
 TEST_F(CompiledModel, LittleNoiseMakesManyRounds) {
   Check(Exported("mlp-ts17"), {.noise_multiplier = 0x1p-5});

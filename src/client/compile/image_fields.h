@@ -65,8 +65,8 @@ auto Fields(Holds<kernels::ConvolutionShape> auto& record) {
 }
 
 auto Fields(Holds<simd::NormaliseAffineShape> auto& record) {
-  auto& [outer, groups, channels, inner, mode, eps, clip, low, high, positions] = record;
-  return std::tie(outer, groups, channels, inner, mode, eps, clip, low, high, positions);
+  auto& [outer, groups, channels, inner, mode, eps, clip, low, high, silu, positions] = record;
+  return std::tie(outer, groups, channels, inner, mode, eps, clip, low, high, silu, positions);
 }
 
 auto Fields(Holds<simd::SoftmaxShape> auto& record) {

@@ -6,6 +6,7 @@
 
 #include "trusted/graph/autodiff.h"
 #include "trusted/graph/primitives.h"
+#include "trusted/kernels/elementwise.h"
 #include "trusted/kernels/normalise.h"
 
 namespace anchorhold::engine {
@@ -136,6 +137,38 @@ void AffineGradient(graph::GradientScope& s) {
   if (s.wants(2)) s.Contribute(2, s.Emit(kNormaliseShiftGrad, {g, s.input(2)}, s.attributes()));
 }
 
+Result<ValueType> InferSilu(std::span<const ValueType> inputs, const Attributes&) {
+  return inputs[0];
+}
+
+Result<ValueType> InferSiluGrad(std::span<const ValueType> inputs, const Attributes&) {
+  if (inputs[0] != inputs[1]) return InternalError("a gradient of another shape than its value");
+  return inputs[0];
+}
+
+template <typename T>
+void SiluForward(const Call<T>& call) {
+  const std::size_t n = ElementCount(call.output_type.shape);
+  const T* x = call.real(0);
+  T* y = call.real_output();
+  kernels::Sigmoid(x, n, y);
+  for (std::size_t i = 0; i < n; ++i) y[i] *= x[i];
+}
+
+template <typename T>
+void SiluGradForward(const Call<T>& call) {
+  const std::size_t n = ElementCount(call.output_type.shape);
+  const T* x = call.real(0);
+  const T* g = call.real(1);
+  T* dx = call.real_output();
+  kernels::Sigmoid(x, n, dx);
+  for (std::size_t i = 0; i < n; ++i) dx[i] = g[i] * (dx[i] + x[i] * dx[i] * (1 - dx[i]));
+}
+
+void SiluGradient(graph::GradientScope& s) {
+  s.Contribute(0, s.Emit(kSiluGrad, {s.input(0), s.gradient()}));
+}
+
 }  // namespace
 
 NormaliseSizes SizesOf(const Attributes& attributes, std::size_t elements) {
@@ -156,5 +189,9 @@ const Primitive kNormaliseScaleGrad = {"NormaliseScaleGrad", &InferLast, &ScaleG
                                        &ScaleGradForward<double>, nullptr};
 const Primitive kNormaliseShiftGrad = {"NormaliseShiftGrad", &InferLast, &ShiftGradForward<float>,
                                        &ShiftGradForward<double>, nullptr};
+const Primitive kSilu = {"Silu", &InferSilu, &SiluForward<float>, &SiluForward<double>,
+                         &SiluGradient};
+const Primitive kSiluGrad = {"SiluGrad", &InferSiluGrad, &SiluGradForward<float>,
+                             &SiluGradForward<double>, nullptr};
 
 }  // namespace anchorhold::engine

@@ -23,6 +23,11 @@ extern const graph::Primitive kNormaliseAffineGrad;
 extern const graph::Primitive kNormaliseScaleGrad;
 extern const graph::Primitive kNormaliseShiftGrad;
 
+// Silu (x) -> x sigmoid(x), also called Swish. SiluGrad (x, g) -> g (s + x s (1 - s)), s being
+// sigmoid(x).
+extern const graph::Primitive kSilu;
+extern const graph::Primitive kSiluGrad;
+
 // The sizes in attributes.dims, and `outer` for a value of `elements` numbers.
 struct NormaliseSizes {
   std::size_t outer = 0;

@@ -22,12 +22,15 @@ struct Work {
   bool forward = true;
   bool absorbed = false;  // some other work's step does it
   int chain = -1;         // of elementwise nodes
-  // Of a normalisation's gradients: what came of clipping behind it, to `bounds`.
+  // Of a normalisation's gradients: what came of clipping behind it, to `bounds`; or its shift, if
+  // a Silu is behind it. The gradient that they read is then the one behind that.
   graph::ValueId clipped = graph::kNoValue;
+  graph::ValueId shift = graph::kNoValue;
   // Of products, convolutions and normalisations: what is done behind them.
   graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
   graph::ValueId bias = graph::kNoValue;
   bool clip = false;  // to `bounds`
+  bool silu = false;
   Interval bounds;
 };
 
@@ -91,7 +94,7 @@ class Lowerer {
   void TakeBiasAlong(Work& work);
   void TakeActivationAlong(Work& work);
   void TakeKinksAlong();
-  void TakeKinkAlong(Work& kink, const Interval& bounds);
+  void TakeFactorsAlong();
   // The gradients, like the one given, of one normalisation, g being the gradient behind it. A part
   // that is not asked for is null; all are if there is no dx, which alone tells the input for sure.
   struct NormaliseGrads {
@@ -100,6 +103,8 @@ class Lowerer {
     Work* dshift = nullptr;
   };
   NormaliseGrads FindNormaliseGrads(const Work& like, graph::ValueId g);
+  NormaliseGrads FindReaders(const Work& kink);
+  graph::ValueId ShiftBefore(const Work& silu_grad, const Work& dx) const;
   void GrowChains();
   bool Joins(std::size_t work, int chain) const;
 
@@ -110,6 +115,7 @@ class Lowerer {
   // The step that a node is, its operands left open; nothing if the kernels do not serve it.
   std::optional<Step> ProductStep(const Work& work) const;
   std::optional<Step> ConvolutionStep(const Work& work) const;
+  std::optional<Step> SumStep(const graph::Node& node) const;
   bool EmitMatMul(Work& work);
   bool EmitConvolution(Work& work);
   void SquareWeights(const Work& work, Step& step);
@@ -156,8 +162,12 @@ class Lowerer {
   std::vector<Buffer> buffers_;
   std::vector<int> buffer_of_;  // by root
   std::vector<int> reals_of_;   // by root: constants already laid out, their element
-  // A normalisation's statistics, by the root of its input.
-  std::vector<std::pair<graph::ValueId, Operand>> statistics_;
+  struct Statistics {
+    const graph::Node* node = nullptr;   // the normalisation
+    graph::ValueId x = graph::kNoValue;  // its input's root
+    Operand operand;
+  };
+  std::vector<Statistics> statistics_;
   struct PendingSum {
     std::size_t parameter = 0;
     graph::ValueId gradient = graph::kNoValue;
@@ -182,6 +192,9 @@ std::optional<simd::PointInstruction> PointOf(const graph::Node& node);
 // What a Relu or Clip clips to, and where the derivative of one is 1; nothing for other nodes.
 std::optional<Interval> ClippedTo(const graph::Node& node);
 std::optional<Interval> KinkedAt(const graph::Node& node);
+
+// Whether two nodes are of normalisations with the same rows and statistics, if of the same values.
+bool SameRows(const graph::Node& a, const graph::Node& b);
 
 // From the shapes of x and y of a convolution, for one example.
 kernels::ConvolutionShape ConvolutionOf(const graph::Shape& x, const graph::Shape& y,

@@ -38,8 +38,10 @@ Result<LoweredProgram> Lowerer::Run() {
   FindUsers();
   FindSums();
   FindUsers();
-  TakeBiasesAlong();
   TakeKinksAlong();
+  FindUsers();
+  TakeBiasesAlong();
+  TakeFactorsAlong();
   FindUsers();
   GrowChains();
 

@@ -274,10 +274,9 @@ bool Lowerer::EmitRows(Work& work) {
   return true;
 }
 
-bool Lowerer::EmitSum(Work& work) {
-  const Node& node = *work.node;
-  if (node.primitive != &primitives::kSumOver || !IsDense(work.inputs[0])) return false;
-  const Shape& in = Type(work.inputs[0]).shape;
+std::optional<Step> Lowerer::SumStep(const Node& node) const {
+  if (node.primitive != &primitives::kSumOver || !IsDense(node.inputs[0])) return std::nullopt;
+  const Shape& in = Type(node.inputs[0]).shape;
   const Shape& out = Type(node.output).shape;
   // The summed axes, those of size one aside, must be neighbours.
   Step step;
@@ -287,15 +286,23 @@ bool Lowerer::EmitSum(Work& work) {
     const auto size = static_cast<std::size_t>(in[k]);
     if (size == 1) continue;
     if (out[k] == 1) {
-      if (step.inner != 1) return false;
+      if (step.inner != 1) return std::nullopt;
       step.n *= size;
     } else {
       (step.n == 1 ? step.outer : step.inner) *= size;
     }
   }
-  step.in[0] = Read(work.inputs[0]);
-  step.out[0] = Write(node.output);
-  Push(step, work);
+  return step;
+}
+
+bool Lowerer::EmitSum(Work& work) {
+  std::optional<Step> step = SumStep(*work.node);
+  if (!step) return false;
+  step->in[0] = Read(work.inputs[0]);
+  step->has_second = work.inputs.size() > 1;
+  if (step->has_second) step->in[1] = Read(work.inputs[1]);
+  step->out[0] = Write(work.node->output);
+  Push(*step, work);
   return true;
 }
 
@@ -358,7 +365,7 @@ bool Lowerer::EmitGather(Work& work) {
 }
 
 void Lowerer::EmitNaive(Work& work) {
-  AH_CHECK(work.clipped == kNoValue);  // TakeKinkAlong saw to it
+  AH_CHECK(work.clipped == kNoValue && work.shift == kNoValue);  // TakeKinksAlong saw to it
   Step step;
   step.kind = StepKind::kNaive;
   step.index = static_cast<std::uint32_t>(out_.naive.size());
@@ -408,13 +415,14 @@ bool Lowerer::EmitNormalise(Work& work) {
                        1};
     step.normalise = NormaliseOf(attributes, Size(x));
   }
+  step.normalise.silu = work.silu;
   step.normalise.clip = work.clip;
   step.normalise.low = work.bounds.low;
   step.normalise.high = work.bounds.high;
   step.in[0] = Read(x);
   step.out[0] = Write(work.output);
   step.out[1] = NewBuffer(2 * step.normalise.outer * step.normalise.groups);
-  if (affine) statistics_.emplace_back(Root(x), step.out[1]);
+  if (affine) statistics_.push_back({&node, Root(x), step.out[1]});
   Push(step, work);
   return true;
 }
@@ -430,15 +438,17 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   const auto [dx, dscale, dshift] = FindNormaliseGrads(work_[w], g);
   if (dx == nullptr) return false;
   const ValueId x = dx->inputs[0];
-  const auto stats = std::find_if(statistics_.begin(), statistics_.end(),
-                                  [&](const auto& entry) { return entry.first == Root(x); });
+  const Node& node = *dx->node;
+  const auto stats = std::find_if(
+      statistics_.begin(), statistics_.end(),
+      [&](const Statistics& entry) { return entry.x == Root(x) && SameRows(*entry.node, node); });
   if (stats == statistics_.end()) return false;
   Step step;
   step.kind = StepKind::kNormaliseGrad;
   step.normalise = NormaliseOf(dx->node->attributes, Size(x));
   step.has_affine = true;
   step.in[0] = Read(x);
-  step.in[1] = stats->second;
+  step.in[1] = stats->operand;
   step.in[2] = Read(dx->inputs[1]);
   step.in[3] = Read(g);
   if (dx->clipped != kNoValue) {
@@ -446,6 +456,10 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
     step.normalise.clip = true;
     step.normalise.low = dx->bounds.low;
     step.normalise.high = dx->bounds.high;
+  }
+  if (dx->shift != kNoValue) {
+    step.in[4] = Read(dx->shift);
+    step.normalise.silu = true;
   }
   step.out[0] = Write(dx->node->output);
   step.has_second = dscale != nullptr || dshift != nullptr;

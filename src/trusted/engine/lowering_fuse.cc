@@ -49,6 +49,11 @@ std::optional<Interval> KinkedAt(const Node& node) {
   return BoundsOf(node, primitives::kLeakyReluGrad, primitives::kClipGrad);
 }
 
+bool SameRows(const Node& a, const Node& b) {
+  return a.attributes.dims == b.attributes.dims && a.attributes.mode == b.attributes.mode &&
+         a.attributes.alpha == b.attributes.alpha;
+}
+
 void Lowerer::FindUsers() {
   users_.assign(graph_.values().size(), {});
   work_of_.assign(graph_.values().size(), -1);
@@ -113,21 +118,37 @@ void Lowerer::TakeActivationAlong(Work& work) {
   if (!OnlyUserIs(work.output, user)) return;
   const Node& node = *work_[user].node;
   const std::optional<Interval> bounds = ClippedTo(node);
-  if (!bounds) return;
-  work.clip = true;
-  work.bounds = *bounds;
+  work.silu = work.node->primitive == &kNormaliseAffine && node.primitive == &kSilu;
+  if (!bounds && !work.silu) return;
+  work.clip = bounds.has_value();
+  if (bounds) work.bounds = *bounds;
   work.output = node.output;
   work_[user].absorbed = true;
 }
 
-// The derivative of a Relu or Clip behind a normalisation is taken where the normalisation's own
-// gradient reads it, if nothing else does.
+// The derivative of a Relu, Clip or Silu behind a normalisation is taken where the normalisation's
+// own gradient reads it, if nothing else does.
 void Lowerer::TakeKinksAlong() {
   if (!fast()) return;
-  for (Work& work : work_) {
-    const std::optional<Interval> bounds = KinkedAt(*work.node);
-    if (!bounds || work.absorbed || !IsDense(work.inputs[0]) || !IsDense(work.inputs[1])) continue;
-    TakeKinkAlong(work, *bounds);
+  for (Work& kink : work_) {
+    const std::optional<Interval> bounds = KinkedAt(*kink.node);
+    if (!bounds && kink.node->primitive != &kSiluGrad) continue;
+    if (kink.absorbed || !IsDense(kink.inputs[0]) || !IsDense(kink.inputs[1])) continue;
+    const NormaliseGrads grads = FindReaders(kink);
+    if (grads.dx == nullptr) continue;
+    const ValueId shift = bounds ? kNoValue : ShiftBefore(kink, *grads.dx);
+    if (!bounds && shift == kNoValue) continue;
+    const std::pair<Work*, std::size_t> inputs[] = {
+        {grads.dx, 2}, {grads.dscale, 1}, {grads.dshift, 0}};
+    for (const auto& [work, at] : inputs) {
+      if (work == nullptr) continue;
+      work->inputs[at] = kink.inputs[1];
+      work->shift = shift;
+      if (!bounds) continue;
+      work->clipped = kink.inputs[0];
+      work->bounds = *bounds;
+    }
+    kink.absorbed = true;
   }
 }
 
@@ -136,7 +157,7 @@ Lowerer::NormaliseGrads Lowerer::FindNormaliseGrads(const Work& like, ValueId g)
   for (const std::size_t user : users_[Index(Root(g))]) {
     Work& work = work_[user];
     const graph::Primitive* kind = work.node->primitive;
-    if (work.absorbed || work.clipped != like.clipped ||
+    if (work.absorbed || work.clipped != like.clipped || work.shift != like.shift ||
         work.node->attributes.dims != like.node->attributes.dims) {
       continue;
     }
@@ -151,35 +172,60 @@ Lowerer::NormaliseGrads Lowerer::FindNormaliseGrads(const Work& like, ValueId g)
   return one ? found : NormaliseGrads{};
 }
 
-void Lowerer::TakeKinkAlong(Work& kink, const Interval& bounds) {
+// The gradients of a normalisation that alone read what the kink makes of a gradient.
+Lowerer::NormaliseGrads Lowerer::FindReaders(const Work& kink) {
   const ValueId g = Root(kink.node->output);
   const std::vector<std::size_t>& users = users_[Index(g)];
-  if (users.empty() || kept_[Index(g)] || Size(kink.inputs[0]) != Size(g)) return;
+  if (users.empty() || kept_[Index(g)] || Size(kink.inputs[0]) != Size(g)) return {};
   const NormaliseGrads grads = FindNormaliseGrads(work_[users[0]], g);
-  if (grads.dx == nullptr) return;
+  if (grads.dx == nullptr) return {};
   const ValueId x = Root(grads.dx->inputs[0]);
   // One step makes all of the gradients for a normalisation of x.
   bool together = std::any_of(work_.begin(), work_.end(), [&](const Work& work) {
     return work.node->primitive == &kNormaliseAffine && !work.absorbed &&
-           Root(work.inputs[0]) == x && IsDense(x);
+           SameRows(*work.node, *grads.dx->node) && Root(work.inputs[0]) == x && IsDense(x);
   });
   std::size_t readers = 0;
-  const std::pair<Work*, std::size_t> inputs[] = {
-      {grads.dx, 2}, {grads.dscale, 1}, {grads.dshift, 0}};
-  for (const auto& [work, at] : inputs) {
+  for (const Work* work : {grads.dx, grads.dscale, grads.dshift}) {
     if (work == nullptr) continue;
     ++readers;
     together = together && std::count_if(work->inputs.begin(), work->inputs.end(),
                                          [&](ValueId id) { return Root(id) == g; }) == 1;
   }
-  if (!together || readers != users.size()) return;
-  for (const auto& [work, at] : inputs) {
-    if (work == nullptr) continue;
-    work->inputs[at] = kink.inputs[1];
-    work->clipped = kink.inputs[0];
-    work->bounds = bounds;
+  return together && readers == users.size() ? grads : NormaliseGrads{};
+}
+
+// The shift of the normalisation whose gradient dx is, if what the Silu has read is its result.
+ValueId Lowerer::ShiftBefore(const Work& silu_grad, const Work& dx) const {
+  const int maker = work_of_[Index(Root(silu_grad.inputs[0]))];
+  if (maker < 0) return kNoValue;
+  const Work& forward = work_[static_cast<std::size_t>(maker)];
+  if (forward.node->primitive != &kNormaliseAffine || !SameRows(*forward.node, *dx.node) ||
+      Root(forward.inputs[0]) != Root(dx.inputs[0]) ||
+      Root(forward.inputs[1]) != Root(dx.inputs[1])) {
+    return kNoValue;
   }
-  kink.absorbed = true;
+  return forward.inputs[2];
+}
+
+// A product that only a sum reads is made where it is summed.
+void Lowerer::TakeFactorsAlong() {
+  if (!fast()) return;
+  for (Work& sum : work_) {
+    if (sum.absorbed || sum.node->primitive != &primitives::kSumOver || !SumStep(*sum.node)) {
+      continue;
+    }
+    const int maker = work_of_[Index(Root(sum.inputs[0]))];
+    std::size_t user = 0;
+    if (maker < 0 || !OnlyUserIs(sum.inputs[0], user)) continue;
+    Work& product = work_[static_cast<std::size_t>(maker)];
+    const bool whole = std::all_of(
+        product.inputs.begin(), product.inputs.end(),
+        [&](ValueId factor) { return IsDense(factor) && Size(factor) == Size(sum.inputs[0]); });
+    if (product.absorbed || product.node->primitive != &primitives::kMul || !whole) continue;
+    sum.inputs = product.inputs;
+    product.absorbed = true;
+  }
 }
 
 bool Lowerer::Joins(std::size_t w, int chain) const {
@@ -226,6 +272,8 @@ void Lowerer::GrowChains() {
     if (same && Joins(w, chain)) {
       work.chain = chain;
       work.absorbed = true;  // the chain's last node does it
+    } else if (work.node->primitive == &primitives::kBroadcastTo) {
+      continue;  // a layout's step
     } else {
       work.chain = static_cast<int>(chains_.size());
       chains_.emplace_back();

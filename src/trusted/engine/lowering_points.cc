@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "trusted/engine/fused_primitives.h"
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
 
@@ -48,6 +49,9 @@ constexpr PointEntry kEntries[] = {
     {&primitives::kDiv, PointOp::kDiv},
     {&primitives::kMax, PointOp::kMax},
     {&primitives::kMin, PointOp::kMin},
+    {&primitives::kBroadcastTo, PointOp::kCopy},
+    {&kSilu, PointOp::kSilu},
+    {&kSiluGrad, PointOp::kSiluGrad},
 };
 
 std::optional<PointOp> OpOf(const Node& node) {
@@ -187,6 +191,7 @@ class PointMaker {
   bool AddInput(const Work& work, ValueId id);
   bool FindInputs();
   bool FindSpace(Points& points);
+  bool IsAnotherReading(std::size_t m) const;
   bool FindRegisters();
   std::size_t RegisterOf(ValueId id, std::size_t before) const;
   void ReleaseAfter(std::size_t m, Registers& registers);
@@ -284,9 +289,15 @@ void PointMaker::ReleaseAfter(std::size_t m, Registers& registers) {
     bool later = false;
     for (std::size_t n = m + 1; n < members_.size(); ++n) later = later || Reads(n, ValueOf(k));
     if (later) continue;
-    registers.Release(register_of_[k]);
+    if (register_of_[k] >= inputs_.size()) registers.Release(register_of_[k]);
     register_of_[k] = kNone;
   }
+}
+
+// A broadcast inside a chain is its input, read with other strides.
+bool PointMaker::IsAnotherReading(std::size_t m) const {
+  return At(m).node->primitive == &primitives::kBroadcastTo && m + 1 < members_.size() &&
+         !IsMember(At(m).inputs[0]);
 }
 
 bool PointMaker::FindRegisters() {
@@ -294,6 +305,10 @@ bool PointMaker::FindRegisters() {
   register_of_.assign(members_.size(), kNone);
   for (std::size_t m = 0; m < members_.size(); ++m) {
     const Work& work = At(m);
+    if (IsAnotherReading(m)) {
+      register_of_[m] = Find(work.inputs[0]);
+      continue;
+    }
     simd::PointInstruction instruction = *PointOf(*work.node);
     instruction.a = static_cast<std::uint8_t>(RegisterOf(work.inputs[0], m));
     if (work.inputs.size() > 1) {

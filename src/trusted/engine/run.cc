@@ -107,10 +107,14 @@ void RunNormaliseGrad(const Step& step, const Kernels& kernels, const Frame& fra
   simd::NormaliseAffineShape shape = step.normalise;
   shape.positions = shape.outer;  // the sums are one example's
   shape.outer *= frame.examples;
-  kernels.rows->normalise_grad(shape, Reals(step.in[0], frame), Reals(step.in[1], frame),
-                               step.has_affine ? Reals(step.in[2], frame) : nullptr,
-                               shape.clip ? Reals(step.in[4], frame) : nullptr,
-                               Reals(step.in[3], frame), Reals(step.out[0], frame),
+  simd::NormaliseGradInputs inputs;
+  inputs.x = Reals(step.in[0], frame);
+  inputs.stats = Reals(step.in[1], frame);
+  if (step.has_affine) inputs.scale = Reals(step.in[2], frame);
+  inputs.g = Reals(step.in[3], frame);
+  if (shape.clip) inputs.y = Reals(step.in[4], frame);
+  if (shape.silu) inputs.shift = Reals(step.in[4], frame);
+  kernels.rows->normalise_grad(shape, inputs, Reals(step.out[0], frame),
                                step.has_second ? Reals(step.out[1], frame) : nullptr,
                                step.has_second ? Reals(step.out[2], frame) : nullptr);
 }

@@ -76,6 +76,7 @@ class Simplifier {
   Result<ValueId> Rewrite(const Node& node, const std::vector<ValueId>& inputs);
   Result<ValueId> WithNumber(const Node& node, const std::vector<ValueId>& inputs);
   std::optional<ValueId> Gelu(ValueId half);
+  std::optional<ValueId> Silu(const std::vector<ValueId>& factors) const;
   Result<std::optional<ValueId>> Affine(const std::vector<ValueId>& inputs);
   std::optional<ValueId> UnderErf(ValueId one_plus_erf) const;
   // The number that every element of a constant is; nothing for other values.
@@ -127,6 +128,9 @@ Result<ValueId> Simplifier::Rewrite(const Node& node, const std::vector<ValueId>
   if (primitive == &primitives::kAdd) {
     AH_ASSIGN_OR_RETURN(const std::optional<ValueId> affine, Affine(inputs));
     if (affine) return *affine;
+  }
+  if (primitive == &primitives::kMul) {
+    if (const std::optional<ValueId> x = Silu(inputs)) return builder_.Emit(kSilu, {*x});
   }
   if (primitive == &primitives::kAdd || primitive == &primitives::kSub ||
       primitive == &primitives::kMul || primitive == &primitives::kDiv) {
@@ -183,6 +187,15 @@ std::optional<ValueId> Simplifier::Gelu(ValueId product) {
   for (std::size_t k = 0; k < 2; ++k) {
     const std::optional<ValueId> x = UnderErf(mul->inputs[k]);
     if (x && *x == mul->inputs[1 - k]) return x;
+  }
+  return {};
+}
+
+// x, where the factors are x and sigmoid(x).
+std::optional<ValueId> Simplifier::Silu(const std::vector<ValueId>& factors) const {
+  for (std::size_t k = 0; k < 2; ++k) {
+    const Node* sigmoid = ProducerOf(factors[k], primitives::kSigmoid);
+    if (sigmoid != nullptr && sigmoid->inputs[0] == factors[1 - k]) return factors[1 - k];
   }
   return {};
 }

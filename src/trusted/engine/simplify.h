@@ -3,7 +3,8 @@
 //   x * 1, x + 0                                    x
 //   x * c, x / c, x + c, x - c, c one number        Scale
 //   x (1 + erf(x / sqrt 2)) / 2                     Gelu
-//   scale * normalised + shift, by channel          NormaliseAffine (fused_primitives.h)
+//   x sigmoid(x)                                    Silu (fused_primitives.h)
+//   scale * normalised + shift, by channel          NormaliseAffine (the same)
 //
 // What is computed stays the same up to the rounding of one operation a rewrite. Every new node
 // goes through GraphBuilder::Emit, so the type check that examples do not mix is made once more.

@@ -41,6 +41,7 @@ enum class PointOp : std::uint8_t {
   kElu,        // alpha (e^(a / beta) - 1) below 0
   kGeluErf,
   kGeluTanh,
+  kSilu,  // a sigmoid(a)
   kLeakyReluGrad,
   kClipGrad,
   kSigmoidGrad,
@@ -48,6 +49,7 @@ enum class PointOp : std::uint8_t {
   kEluGrad,
   kGeluErfGrad,
   kGeluTanhGrad,
+  kSiluGrad,
   kAdd,
   kSub,
   kMul,

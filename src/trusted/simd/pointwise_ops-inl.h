@@ -52,6 +52,7 @@ AH_POINT_OP(OpErf, 1, Erf(d, a))
 AH_POINT_OP(OpErfSlope, 1, ErfSlope(d, a))
 AH_POINT_OP(OpSoftplus, 1, Softplus(d, a))
 AH_POINT_OP(OpGeluErf, 1, GeluErf(d, a))
+AH_POINT_OP(OpSilu, 1, Silu(d, a))
 AH_POINT_OP(OpScale, 1, hn::MulAdd(a, hn::Set(d, alpha), hn::Set(d, beta)))
 AH_POINT_OP(OpTimes, 1, hn::Mul(a, hn::Set(d, alpha)))  // without a shift, -0 stays
 AH_POINT_OP(OpRelu, 1, AtLeast(hn::Zero(d), a))
@@ -81,6 +82,7 @@ AH_POINT_OP(OpClipGrad, 2,
 AH_POINT_OP(OpSigmoidGrad, 2, hn::Mul(hn::Mul(b, a), hn::Sub(hn::Set(d, 1.0F), a)))
 AH_POINT_OP(OpTanhGrad, 2, hn::Mul(b, hn::NegMulAdd(a, a, hn::Set(d, 1.0F))))
 AH_POINT_OP(OpGeluErfGrad, 2, hn::Mul(b, GeluErfSlope(d, a)))
+AH_POINT_OP(OpSiluGrad, 2, hn::Mul(b, SiluSlope(d, a)))
 
 AH_POINT_OP(OpAdd, 2, hn::Add(a, b))
 AH_POINT_OP(OpSub, 2, hn::Sub(a, b))

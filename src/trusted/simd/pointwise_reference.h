@@ -11,6 +11,18 @@
 
 namespace anchorhold::simd {
 
+// y = a sigmoid(a), and g times its derivative.
+template <typename T>
+void ReferenceOfSilu(const T* a, std::size_t n, T* y) {
+  kernels::Sigmoid(a, n, y);
+  for (std::size_t i = 0; i < n; ++i) y[i] *= a[i];
+}
+template <typename T>
+void ReferenceOfSiluGrad(const T* a, const T* g, std::size_t n, T* y) {
+  kernels::Sigmoid(a, n, y);
+  for (std::size_t i = 0; i < n; ++i) y[i] = g[i] * (y[i] + a[i] * y[i] * (1 - y[i]));
+}
+
 // y = op(a) for operations of one operand.
 template <typename T>
 void ReferenceOfOne(const PointInstruction& instruction, const T* a, std::size_t n, T* y) {
@@ -52,6 +64,8 @@ void ReferenceOfOne(const PointInstruction& instruction, const T* a, std::size_t
       return k::Gelu(a, n, y);
     case PointOp::kGeluTanh:
       return k::GeluTanh(a, n, y);
+    case PointOp::kSilu:
+      return ReferenceOfSilu(a, n, y);
     default:  // a copy
       for (std::size_t i = 0; i < n; ++i) y[i] = a[i];
   }
@@ -97,6 +111,8 @@ void ReferenceOfTwo(const PointInstruction& instruction, const T* a, const T* b,
       return k::GeluGrad(a, b, n, y);
     case PointOp::kGeluTanhGrad:
       return k::GeluTanhGrad(a, b, n, y);
+    case PointOp::kSiluGrad:
+      return ReferenceOfSiluGrad(a, b, n, y);
     default:
       for (std::size_t i = 0; i < n; ++i) y[i] = ReferenceOfNumbers(instruction.op, a[i], b[i]);
   }
@@ -141,7 +157,8 @@ inline constexpr OpCase kCases[] = {
     {PointOp::kGeluTanhGrad, 0, 0, 4, 8, 0},  {PointOp::kAdd, 0, 0, 0, 0, 0},
     {PointOp::kSub, 0, 0, 0, 0, 0},           {PointOp::kMul, 0, 0, 0, 0, 0},
     {PointOp::kDiv, 0, 0, 0, 0, 0},           {PointOp::kMax, 0, 0, 0, 0, 0},
-    {PointOp::kMin, 0, 0, 0, 0, 0},
+    {PointOp::kMin, 0, 0, 0, 0, 0},           {PointOp::kSilu, 0, 0, 4, 0, 0.75},
+    {PointOp::kSiluGrad, 0, 0, 4, 4, 0},
 };
 
 }  // namespace anchorhold::simd

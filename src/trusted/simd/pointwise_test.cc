@@ -213,7 +213,8 @@ Case DrawCase(std::mt19937_64& random) {
   // Any operation, or one of those that are paired, on registers that have a value.
   const PointOp common[] = {PointOp::kAdd,  PointOp::kMul,         PointOp::kLeakyRelu,
                             PointOp::kClip, PointOp::kSigmoidGrad, PointOp::kScale,
-                            PointOp::kSub,  PointOp::kSigmoid,     PointOp::kLeakyReluGrad};
+                            PointOp::kSub,  PointOp::kSigmoid,     PointOp::kLeakyReluGrad,
+                            PointOp::kSilu, PointOp::kSiluGrad};
   std::size_t known = c.inputs.size();
   const std::size_t count = 1 + Draw(random, 8);
   for (std::size_t k = 0; k < count; ++k) {

@@ -10,9 +10,10 @@
 namespace anchorhold::simd {
 
 // x [outer, groups, channels, inner]: each of outer * groups rows of channels * inner numbers is
-// normalised (kernels/normalise.h), then y = clip(scale[c] x' + shift[c]), with scale and shift
-// [groups * channels] (null: 1 and 0). Layer normalisation over n numbers has groups = 1, channels
-// = n, inner = 1; group normalisation of [C, H, W] in G groups has channels = C / G, inner = H W.
+// normalised (kernels/normalise.h), then y = f(scale[c] x' + shift[c]), with scale and shift
+// [groups * channels] (null: 1 and 0) and f clipping, Silu or nothing. Layer normalisation over n
+// numbers has groups = 1, channels = n, inner = 1; group normalisation of [C, H, W] in G groups has
+// channels = C / G, inner = H W.
 struct NormaliseAffineShape {
   std::size_t outer = 0;
   std::size_t groups = 1;
@@ -20,12 +21,22 @@ struct NormaliseAffineShape {
   std::size_t inner = 1;
   kernels::NormaliseMode mode = kernels::NormaliseMode::kMeanVariance;
   float eps = 0;
-  bool clip = false;  // y = min(max(y, low), high)
+  bool clip = false;  // y = min(max(z, low), high), z being scale[c] x' + shift[c]
   float low = 0;
   float high = 0;
+  bool silu = false;  // y = z sigmoid(z); not with clip
   // So many consecutive outer rows belong to one example: dscale and dshift are summed over them.
   // Divides outer.
   std::size_t positions = 1;
+};
+
+struct NormaliseGradInputs {
+  const float* x = nullptr;
+  const float* stats = nullptr;  // as the normalisation left them
+  const float* scale = nullptr;
+  const float* shift = nullptr;  // read for silu alone
+  const float* y = nullptr;      // for clip; null where nothing was clipped
+  const float* g = nullptr;      // the gradient of y
 };
 
 struct SoftmaxShape {
@@ -39,13 +50,12 @@ struct RowKernels {
   // stats [outer * groups, 2]: mean (0 unless kMeanVariance) and the divisor's reciprocal.
   void (*normalise)(const NormaliseAffineShape& shape, const float* x, const float* scale,
                     const float* shift, float* y, float* stats);
-  // Of the same, g being the gradient of y: where y was clipped, outside of (low, high), it counts
-  // as zero (with high infinite that is low alone). y is null where nothing was clipped. dscale and
-  // dshift are by example, [outer / positions, groups * channels] each, overwritten; null where not
-  // wanted. dx may be g.
-  void (*normalise_grad)(const NormaliseAffineShape& shape, const float* x, const float* stats,
-                         const float* scale, const float* y, const float* g, float* dx,
-                         float* dscale, float* dshift);
+  // Of the same. Where y was clipped, outside of (low, high), g counts as zero (with high infinite
+  // that is low alone); for silu it is multiplied by the slope at z, which is computed again.
+  // dscale and dshift are by example, [outer / positions, groups * channels] each, overwritten;
+  // null where not wanted. dx may be g.
+  void (*normalise_grad)(const NormaliseAffineShape& shape, const NormaliseGradInputs& inputs,
+                         float* dx, float* dscale, float* dshift);
 
   // Along n of [outer, n, inner] (kernels/softmax.h). y may be x; dx may be g.
   void (*softmax)(const SoftmaxShape& shape, const float* x, float* y);

@@ -1,7 +1,7 @@
 // A row is normalised while it lies in the nearest cache that holds it. With m the mean (0 but for
 // kMeanVariance) and r the divisor's reciprocal (kernels/normalise.h):
 //
-//   y = clip((x - m) (r scale_c) + shift_c)
+//   y = f((x - m) (r scale_c) + shift_c), f clipping, Silu or nothing
 //
 // The mean comes from one pass, the variance from a second over the differences, as in the naive
 // kernel, and y from a third. Sums have rows_lanes-inl.h's bound. With d the additions that a term
@@ -101,21 +101,23 @@ struct BySegment {  // inner a power of two below kLanes
   std::size_t inner_;
 };
 
-// y = clip((x - mean) (factor scale) + shift).
+// y = f((x - mean) (factor scale) + shift).
+template <bool kSilu>
 struct Affine {
   Row row;
   FloatVec low;
   FloatVec high;
   bool clip;
   HWY_INLINE FloatVec operator()(FloatVec x, FloatVec factor, FloatVec shift) const {
-    const FloatVec y = hn::MulAdd(hn::Sub(x, row.mean), factor, shift);
-    return clip ? AtMost(high, AtLeast(low, y)) : y;
+    const FloatVec z = hn::MulAdd(hn::Sub(x, row.mean), factor, shift);
+    if constexpr (kSilu) return Silu(Floats(), z);
+    return clip ? AtMost(high, AtLeast(low, z)) : z;
   }
 };
 
-template <class Channels>
-HWY_INLINE void WriteRow(const Channels& channels, std::size_t n, const Affine& affine,
-                         const float* x, const float* scale, const float* shift, float* y) {
+template <class Channels, class F>
+HWY_INLINE void WriteRow(const Channels& channels, std::size_t n, const F& affine, const float* x,
+                         const float* scale, const float* shift, float* y) {
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
     const auto channel = channels.ChannelAt(at);
     FloatVec factor = affine.row.factor;
@@ -126,7 +128,8 @@ HWY_INLINE void WriteRow(const Channels& channels, std::size_t n, const Affine& 
 }
 
 // The same, channel by channel: inner numbers share their scale.
-HWY_INLINE void WriteChannels(std::size_t channels, std::size_t inner, const Affine& affine,
+template <class F>
+HWY_INLINE void WriteChannels(std::size_t channels, std::size_t inner, const F& affine,
                               const float* x, const float* scale, const float* shift, float* y) {
   for (std::size_t c = 0; c < channels; ++c, x += inner, y += inner) {
     const FloatVec factor =
@@ -145,7 +148,7 @@ HWY_INLINE void ForEachRow(const NormaliseAffineShape& shape, Visit visit) {
   }
 }
 
-template <class Write>
+template <class F, class Write>
 HWY_INLINE void NormaliseRows(const NormaliseAffineShape& shape, const float* x, const float* scale,
                               const float* shift, float* y, float* stats, Write write) {
   const std::size_t n = shape.channels * shape.inner;
@@ -154,7 +157,7 @@ HWY_INLINE void NormaliseRows(const NormaliseAffineShape& shape, const float* x,
     *stats++ = hn::GetLane(row.mean);
     *stats++ = hn::GetLane(row.factor);
     const std::size_t first = group * shape.channels;
-    const Affine affine{row, Broadcast(shape.low), Broadcast(shape.high), shape.clip};
+    const F affine{row, Broadcast(shape.low), Broadcast(shape.high), shape.clip};
     write(affine, x, scale != nullptr ? scale + first : nullptr,
           shift != nullptr ? shift + first : nullptr, y);
     x += n;
@@ -162,25 +165,34 @@ HWY_INLINE void NormaliseRows(const NormaliseAffineShape& shape, const float* x,
   });
 }
 
+template <class F>
+HWY_INLINE void NormaliseBehind(const NormaliseAffineShape& shape, const float* x,
+                                const float* scale, const float* shift, float* y, float* stats) {
+  const std::size_t n = shape.channels * shape.inner;
+  const auto rows_by = [&](const auto& channels) ANCHORHOLD_LAMBDA {
+    NormaliseRows<F>(
+        shape, x, scale, shift, y, stats,
+        [&](const F& affine, const float* row, const float* scales, const float* shifts, float* out)
+            ANCHORHOLD_LAMBDA { WriteRow(channels, n, affine, row, scales, shifts, out); });
+  };
+  if (shape.inner == 1 || (scale == nullptr && shift == nullptr)) return rows_by(ByElement(1));
+  if (Segments::Fits(shape.inner)) return rows_by(BySegment(shape.inner));
+  NormaliseRows<F>(shape, x, scale, shift, y, stats,
+                   [&](const F& affine, const float* row, const float* scales, const float* shifts,
+                       float* out) ANCHORHOLD_LAMBDA {
+                     WriteChannels(shape.channels, shape.inner, affine, row, scales, shifts, out);
+                   });
+}
+
 }  // namespace
 
 void Normalise(const NormaliseAffineShape& shape, const float* x, const float* scale,
                const float* shift, float* y, float* stats) {
-  const std::size_t n = shape.channels * shape.inner;
-  const auto rows_by = [&](const auto& channels) ANCHORHOLD_LAMBDA {
-    NormaliseRows(shape, x, scale, shift, y, stats,
-                  [&](const Affine& affine, const float* row, const float* scales,
-                      const float* shifts, float* out) ANCHORHOLD_LAMBDA {
-                    WriteRow(channels, n, affine, row, scales, shifts, out);
-                  });
-  };
-  if (shape.inner == 1 || (scale == nullptr && shift == nullptr)) return rows_by(ByElement(1));
-  if (Segments::Fits(shape.inner)) return rows_by(BySegment(shape.inner));
-  NormaliseRows(shape, x, scale, shift, y, stats,
-                [&](const Affine& affine, const float* row, const float* scales,
-                    const float* shifts, float* out) ANCHORHOLD_LAMBDA {
-                  WriteChannels(shape.channels, shape.inner, affine, row, scales, shifts, out);
-                });
+  if (shape.silu) {
+    NormaliseBehind<Affine<true>>(shape, x, scale, shift, y, stats);
+  } else {
+    NormaliseBehind<Affine<false>>(shape, x, scale, shift, y, stats);
+  }
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -9,8 +9,9 @@
 //
 // The second writes dx = r (g' - mean(g') - direction mean(g' x')), where direction is x', and the
 // sign of x for kMeanAbsolute; mean(g') is left out but for kMeanVariance (kernels/normalise.h).
-// Where y was clipped, g is taken as zero in both. Sums have rows_lanes-inl.h's bound; those over
-// `positions` are chains.
+// Where y was clipped, g is taken as zero in both. Behind a Silu g is the gradient behind it times
+// the slope there; the first pass leaves it in dx, where the second finds it. Sums have
+// rows_lanes-inl.h's bound; those over `positions` are chains.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/rows_normalise_grad.cc"
 #include "trusted/simd/tables.h"
@@ -24,6 +25,7 @@
 
 #include "trusted/simd/rows_lanes-inl.h"
 #include "trusted/simd/rows_parts-inl.h"
+#include "trusted/simd/vector_math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace anchorhold::simd::HWY_NAMESPACE {
@@ -32,16 +34,20 @@ namespace {
 
 using kernels::NormaliseMode;
 
+// What became of z = scale_c x' + shift_c.
+enum class Behind { kNothing, kClip, kSilu };
+
 // A row's part of the arguments.
 struct GradRow {
   std::size_t channels;
   std::size_t inner;
   NormaliseMode mode;
   const float* x;
-  const float* y;  // null: nothing was clipped
+  const float* y;  // of kClip
   const float* g;
   float* dx;
-  const float* scale;  // of this row's channels, or null, as the next two
+  const float* scale;  // of this row's channels, or null, as the next three
+  const float* shift;  // of kSilu
   float* dscale;
   float* dshift;
   bool adds;  // to dscale and dshift: not an example's first row
@@ -53,16 +59,28 @@ struct GradRow {
   std::size_t n() const { return channels * inner; }
 };
 
-// The gradient of what was clipped, from the row's element `first` on.
-template <bool kClipped, class At>
-HWY_INLINE FloatVec LoadGradient(const GradRow& row, At at, std::size_t first = 0) {
+// The gradient of z, from the row's element `first` on, as the second pass reads it.
+template <Behind kBehind, class At>
+HWY_INLINE FloatVec GradientAgain(const GradRow& row, At at, std::size_t first = 0) {
+  if constexpr (kBehind == Behind::kSilu) return at.Load(row.dx + first);
   const FloatVec g = at.Load(row.g + first);
-  if constexpr (kClipped) {
+  if constexpr (kBehind == Behind::kClip) {
     const FloatVec y = at.Load(row.y + first);
     return hn::IfThenElseZero(hn::AndNot(hn::Ge(y, row.high), hn::Gt(y, row.low)), g);
-  } else {
-    return g;
   }
+  return g;
+}
+
+// The same in the first pass. factor_scale: r scale.
+template <Behind kBehind, class At>
+HWY_INLINE FloatVec Gradient(const GradRow& row, At at, FloatVec factor_scale, FloatVec shift,
+                             std::size_t first = 0) {
+  if constexpr (kBehind != Behind::kSilu) return GradientAgain<kBehind>(row, at, first);
+  const FloatVec t = hn::Sub(at.Load(row.x + first), row.mean);
+  const FloatVec slope = SiluSlope(Floats(), hn::MulAdd(t, factor_scale, shift));
+  const FloatVec g = hn::Mul(at.Load(row.g + first), slope);
+  at.Store(g, row.dx + first);
+  return g;
 }
 
 // dx = g (r scale) + (centre + direction along).
@@ -96,21 +114,23 @@ struct Slope {
 };
 
 // Layers of one number a channel.
-template <bool kClipped>
+template <Behind kBehind>
 HWY_INLINE void GradByElement(const GradRow& row) {
   const std::size_t n = row.n();
   const TwoSums sums =
       SumRowTwice(n, [&](FloatVec& first, FloatVec& second, auto at) ANCHORHOLD_LAMBDA {
-        const FloatVec g = LoadGradient<kClipped>(row, at);
+        const FloatVec scale = row.scale != nullptr ? at.Load(row.scale) : Broadcast(1.0F);
+        const FloatVec shift = row.shift != nullptr ? at.Load(row.shift) : hn::Zero(Floats());
+        const FloatVec g = Gradient<kBehind>(row, at, hn::Mul(row.factor, scale), shift);
         const FloatVec t = hn::Sub(at.Load(row.x), row.mean);
-        const FloatVec slope = row.scale != nullptr ? hn::Mul(g, at.Load(row.scale)) : g;
+        const FloatVec slope = hn::Mul(g, scale);
         first = hn::Add(first, slope);
         second = hn::MulAdd(slope, t, second);
       });
   const Slope slope(row, sums);
   const auto write = [&](auto adds) ANCHORHOLD_LAMBDA {
     ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-      const FloatVec g = LoadGradient<kClipped>(row, at);
+      const FloatVec g = GradientAgain<kBehind>(row, at);
       const FloatVec x = at.Load(row.x);
       const auto put = [&](FloatVec sum, float* to) ANCHORHOLD_LAMBDA {
         if constexpr (adds()) sum = hn::Add(sum, at.Load(to));
@@ -129,19 +149,24 @@ HWY_INLINE void GradByElement(const GradRow& row) {
 }
 
 // inner a power of two below kLanes: a vector holds several channels.
-template <bool kClipped>
+template <Behind kBehind>
 HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
   const std::size_t n = row.n();
-  const auto scales = [&](std::size_t at) ANCHORHOLD_LAMBDA {
+  const auto spread = [&](const float* of_channels, std::size_t at,
+                          float instead) ANCHORHOLD_LAMBDA {
+    if (of_channels == nullptr) return Broadcast(instead);
     const std::size_t channel = at / row.inner;
     const std::size_t count = std::min(segments.per_vector(), row.channels - channel);
-    return segments.Spread(LoadFirst(row.scale + channel, count));
+    return segments.Spread(LoadFirst(of_channels + channel, count));
   };
   FloatVec all = hn::Zero(Floats());
   FloatVec all_along = all;
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-    const FloatVec g = LoadGradient<kClipped>(row, at);
-    const FloatVec along = at.Or(hn::Mul(g, hn::Sub(at.Load(row.x), row.mean)), hn::Zero(Floats()));
+    const FloatVec zero = hn::Zero(Floats());
+    const FloatVec scale = spread(row.scale, at.at, 1);
+    const FloatVec shift = spread(row.shift, at.at, 0);
+    const FloatVec g = at.Or(Gradient<kBehind>(row, at, hn::Mul(row.factor, scale), shift), zero);
+    const FloatVec along = at.Or(hn::Mul(g, hn::Sub(at.Load(row.x), row.mean)), zero);
     const std::size_t channel = at.at / row.inner;
     const std::size_t count = std::min(segments.per_vector(), row.channels - channel);
     if (row.dscale != nullptr) {
@@ -154,27 +179,29 @@ HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
       const FloatVec sum = segments.Sum(g);
       StoreFirst(row.adds ? hn::Add(sum, LoadFirst(to, count)) : sum, to, count);
     }
-    const FloatVec scale = row.scale != nullptr ? scales(at.at) : Broadcast(1.0F);
     all = hn::MulAdd(scale, g, all);
     all_along = hn::MulAdd(scale, along, all_along);
   });
   const Slope slope(row, {all, all_along});
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-    const FloatVec factor = row.scale != nullptr ? hn::Mul(row.factor, scales(at.at)) : row.factor;
-    at.Store(slope(at.Load(row.x), LoadGradient<kClipped>(row, at), factor), row.dx);
+    const FloatVec factor = hn::Mul(row.factor, spread(row.scale, at.at, 1));
+    at.Store(slope(at.Load(row.x), GradientAgain<kBehind>(row, at), factor), row.dx);
   });
 }
 
-template <bool kClipped>
+template <Behind kBehind>
 HWY_INLINE void GradByChannel(const GradRow& row) {
   FloatVec all = hn::Zero(Floats());
   FloatVec all_along = all;
   const std::size_t inner = row.inner;
   for (std::size_t c = 0; c < row.channels; ++c) {
     const float* x = row.x + c * inner;
+    const FloatVec scale = Broadcast(row.scale != nullptr ? row.scale[c] : 1.0F);
+    const FloatVec factor_scale = hn::Mul(row.factor, scale);
+    const FloatVec shift = Broadcast(row.shift != nullptr ? row.shift[c] : 0.0F);
     const TwoSums sums =
         SumRowTwice(inner, [&](FloatVec& first, FloatVec& second, auto at) ANCHORHOLD_LAMBDA {
-          const FloatVec v = LoadGradient<kClipped>(row, at, c * inner);
+          const FloatVec v = Gradient<kBehind>(row, at, factor_scale, shift, c * inner);
           first = hn::Add(first, v);
           second = hn::MulAdd(v, hn::Sub(at.Load(x), row.mean), second);
         });
@@ -186,7 +213,6 @@ HWY_INLINE void GradByChannel(const GradRow& row) {
       const float sum = AllLanesScalar(sums.first);
       row.dshift[c] = row.adds ? row.dshift[c] + sum : sum;
     }
-    const FloatVec scale = Broadcast(row.scale != nullptr ? row.scale[c] : 1.0F);
     all = hn::MulAdd(scale, sums.first, all);
     all_along = hn::MulAdd(scale, sums.second, all_along);
   }
@@ -197,14 +223,16 @@ HWY_INLINE void GradByChannel(const GradRow& row) {
     const FloatVec factor =
         row.scale != nullptr ? hn::Mul(row.factor, Broadcast(row.scale[c])) : row.factor;
     ForEachVector(inner, [&](auto at) ANCHORHOLD_LAMBDA {
-      at.Store(slope(at.Load(x), LoadGradient<kClipped>(row, at, c * inner), factor), dx);
+      at.Store(slope(at.Load(x), GradientAgain<kBehind>(row, at, c * inner), factor), dx);
     });
   }
 }
 
 template <class Grad>
-HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row, const float* stats,
-                         const float* scale, float* dscale, float* dshift, Grad grad) {
+HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row,
+                         const NormaliseGradInputs& inputs, float* dscale, float* dshift,
+                         Grad grad) {
+  const float* stats = inputs.stats;
   const std::size_t width = shape.groups * shape.channels;
   const auto at = [](auto* p, std::size_t offset) { return p != nullptr ? p + offset : nullptr; };
   for (std::size_t o = 0; o < shape.outer; ++o) {
@@ -212,7 +240,8 @@ HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row, const f
     row.adds = o % shape.positions != 0;
     row.dscale = at(dscale, example * width);
     row.dshift = at(dshift, example * width);
-    row.scale = scale;
+    row.scale = inputs.scale;
+    row.shift = inputs.shift;
     for (std::size_t group = 0; group < shape.groups; ++group) {
       row.mean = Broadcast(*stats++);
       row.factor = Broadcast(*stats++);
@@ -222,49 +251,51 @@ HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row, const f
       row.g += row.n();
       row.dx += row.n();
       row.scale = at(row.scale, shape.channels);
+      row.shift = at(row.shift, shape.channels);
       row.dscale = at(row.dscale, shape.channels);
       row.dshift = at(row.dshift, shape.channels);
     }
   }
 }
 
-template <bool kClipped>
-HWY_INLINE void Grad(const NormaliseAffineShape& shape, const GradRow& first, const float* stats,
-                     const float* scale, float* dscale, float* dshift) {
+template <Behind kBehind>
+HWY_INLINE void Grad(const NormaliseAffineShape& shape, const GradRow& first,
+                     const NormaliseGradInputs& inputs, float* dscale, float* dshift) {
   const auto rows_by = [&](auto grad) ANCHORHOLD_LAMBDA {
-    GradRows(shape, first, stats, scale, dscale, dshift, grad);
+    GradRows(shape, first, inputs, dscale, dshift, grad);
   };
   if (shape.inner == 1) {
-    rows_by([](const GradRow& row) ANCHORHOLD_LAMBDA { GradByElement<kClipped>(row); });
+    rows_by([](const GradRow& row) ANCHORHOLD_LAMBDA { GradByElement<kBehind>(row); });
   } else if (Segments::Fits(shape.inner)) {
     const Segments segments(shape.inner);
-    rows_by([&](const GradRow& row) ANCHORHOLD_LAMBDA { GradBySegment<kClipped>(row, segments); });
+    rows_by([&](const GradRow& row) ANCHORHOLD_LAMBDA { GradBySegment<kBehind>(row, segments); });
   } else {
-    rows_by([](const GradRow& row) ANCHORHOLD_LAMBDA { GradByChannel<kClipped>(row); });
+    rows_by([](const GradRow& row) ANCHORHOLD_LAMBDA { GradByChannel<kBehind>(row); });
   }
 }
 
 }  // namespace
 
-void NormaliseGrad(const NormaliseAffineShape& shape, const float* x, const float* stats,
-                   const float* scale, const float* y, const float* g, float* dx, float* dscale,
-                   float* dshift) {
+void NormaliseGrad(const NormaliseAffineShape& shape, const NormaliseGradInputs& inputs, float* dx,
+                   float* dscale, float* dshift) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   GradRow row{};
   row.channels = shape.channels;
   row.inner = shape.inner;
   row.mode = shape.mode;
-  row.x = x;
-  row.y = y;
-  row.g = g;
+  row.x = inputs.x;
+  row.y = inputs.y;
+  row.g = inputs.g;
   row.dx = dx;
   row.low = Broadcast(shape.low);
   row.high =
       Broadcast(shape.high == kInfinity ? std::numeric_limits<float>::quiet_NaN() : shape.high);
-  if (y != nullptr) {
-    Grad<true>(shape, row, stats, scale, dscale, dshift);
+  if (shape.silu) {
+    Grad<Behind::kSilu>(shape, row, inputs, dscale, dshift);
+  } else if (inputs.y != nullptr) {
+    Grad<Behind::kClip>(shape, row, inputs, dscale, dshift);
   } else {
-    Grad<false>(shape, row, stats, scale, dscale, dshift);
+    Grad<Behind::kNothing>(shape, row, inputs, dscale, dshift);
   }
 }
 

@@ -40,7 +40,8 @@ std::vector<NormaliseAffineShape> Shapes() {
 std::string Describe(const NormaliseAffineShape& s) {
   return std::to_string(s.outer) + "x" + std::to_string(s.groups) + "x" +
          std::to_string(s.channels) + "x" + std::to_string(s.inner) + " mode " +
-         std::to_string(static_cast<int>(s.mode)) + " clip " + std::to_string(s.clip);
+         std::to_string(static_cast<int>(s.mode)) + " clip " + std::to_string(s.clip) + " silu " +
+         std::to_string(s.silu);
 }
 
 struct Case {
@@ -67,6 +68,17 @@ struct Case {
   Numbers shift;
 };
 
+NormaliseGradInputs GradInputs(const Case& c, const float* stats, const float* scale,
+                               const float* shift, const float* y, const float* g) {
+  return {c.x.data(), stats, scale, shift, y, g};
+}
+
+double SiluOf(double z) { return z / (1 + std::exp(-z)); }
+double SiluSlopeOf(double z) {
+  const double s = 1 / (1 + std::exp(-z));
+  return s * (1 + z * (1 - s));
+}
+
 std::vector<double> NormalExpected(const Case& c) {
   std::vector<double> normal(c.x.size());
   const std::vector<double> x = c.x.Doubles();
@@ -85,6 +97,7 @@ class RowsNormaliseTest : public RowsTest {
       if (affine) {
         expected[i] = expected[i] * double{c.scale[c.Channel(i)]} + double{c.shift[c.Channel(i)]};
       }
+      if (c.shape.silu) expected[i] = SiluOf(expected[i]);
       if (c.shape.clip) expected[i] = std::clamp<double>(expected[i], c.shape.low, c.shape.high);
     }
     Results y(c.x.size());
@@ -98,7 +111,8 @@ class RowsNormaliseTest : public RowsTest {
     Results y(c.x.size());
     Results stats(2 * c.rows);
     const float* scale = affine ? c.scale.data() : nullptr;
-    kernels().normalise(c.shape, c.x.data(), scale, nullptr, y.data(), stats.data());
+    const float* shift = affine ? c.shift.data() : nullptr;
+    kernels().normalise(c.shape, c.x.data(), scale, shift, y.data(), stats.data());
 
     const std::vector<double> normal = NormalExpected(c);
     const std::size_t sums = c.shape.outer / c.shape.positions * c.width;
@@ -106,7 +120,10 @@ class RowsNormaliseTest : public RowsTest {
     std::vector<double> dscale_expected(sums);
     std::vector<double> dshift_expected(sums);
     for (std::size_t i = 0; i < slope.size(); ++i) {
-      const double g = c.g[i];
+      double g = c.g[i];
+      const double z =
+          affine ? normal[i] * c.scale[c.Channel(i)] + c.shift[c.Channel(i)] : normal[i];
+      if (c.shape.silu) g *= SiluSlopeOf(z);
       slope[i] = affine ? g * double{c.scale[c.Channel(i)]} : g;
       const std::size_t example = i / (c.width * c.shape.inner * c.shape.positions);
       dscale_expected[example * c.width + c.Channel(i)] += g * normal[i];
@@ -120,7 +137,8 @@ class RowsNormaliseTest : public RowsTest {
     Results dx(c.x.size());
     Results dscale(sums);
     Results dshift(sums);
-    kernels().normalise_grad(c.shape, c.x.data(), stats.data(), scale, nullptr, c.g.data(),
+    kernels().normalise_grad(c.shape,
+                             GradInputs(c, stats.data(), scale, shift, nullptr, c.g.data()),
                              dx.data(), dscale.data(), dshift.data());
     // Rows of one or two numbers have divisors as small as sqrt(eps).
     double factor = 1;
@@ -132,7 +150,8 @@ class RowsNormaliseTest : public RowsTest {
     EXPECT_TRUE(dx.Intact() && dscale.Intact() && dshift.Intact());
 
     Numbers in_place(c.g.data(), c.g.size());  // dx = g, nothing else wanted: the same bits
-    kernels().normalise_grad(c.shape, c.x.data(), stats.data(), scale, nullptr, in_place.data(),
+    kernels().normalise_grad(c.shape,
+                             GradInputs(c, stats.data(), scale, shift, nullptr, in_place.data()),
                              in_place.data(), nullptr, nullptr);
     EXPECT_TRUE(SameBits(in_place.data(), dx.data(), dx.size()));
   }
@@ -154,7 +173,8 @@ class RowsNormaliseTest : public RowsTest {
     const std::size_t sums = c.shape.outer / c.shape.positions * c.width;
     const auto grad = [&](const float* clipped, const float* g) {
       std::vector<float> out(c.x.size() + 2 * sums);
-      kernels().normalise_grad(c.shape, c.x.data(), stats.data(), c.scale.data(), clipped, g,
+      kernels().normalise_grad(c.shape,
+                               GradInputs(c, stats.data(), c.scale.data(), nullptr, clipped, g),
                                out.data(), out.data() + c.x.size(), out.data() + c.x.size() + sums);
       return out;
     };
@@ -180,6 +200,12 @@ TEST_P(RowsNormaliseTest, ForwardEqualsTheNaiveKernel) {
         CheckForward(c, true);
         CheckForward(c, false);
       }
+      shape.clip = false;
+      shape.silu = true;
+      SCOPED_TRACE(Describe(shape));
+      CheckForward(Case(shape), true);
+      CheckForward(Case(shape), false);
+      shape.silu = false;
     }
   }
 }
@@ -194,9 +220,15 @@ TEST_P(RowsNormaliseTest, GradientEqualsTheNaiveKernel) {
       CheckClippedGrad(c, -0.5F, 0.75F);
       CheckGrad(c, true);
       CheckGrad(c, false);
+      Case silu = c;
+      silu.shape.silu = true;
+      CheckGrad(silu, true);
+      CheckGrad(silu, false);
       if (shape.outer % 2 == 0) {
         Case by_two = c;
         by_two.shape.positions = 2;
+        CheckGrad(by_two, true);
+        by_two.shape.silu = true;
         CheckGrad(by_two, true);
       }
     }
@@ -207,6 +239,7 @@ TEST_P(RowsNormaliseTest, AnExampleHasTheSameBitsInAnyGroup) {
   for (NormaliseAffineShape shape : Shapes()) {
     shape.outer = 6;
     shape.positions = 2;
+    shape.silu = shape.channels % 2 == 1;
     SCOPED_TRACE(Describe(shape));
     const Case all(shape);
     NormaliseAffineShape one = shape;
@@ -218,8 +251,8 @@ TEST_P(RowsNormaliseTest, AnExampleHasTheSameBitsInAnyGroup) {
       float* stats = out.data() + 2 * n;
       float* sums = stats + 2 * s.outer * s.groups;
       kernels().normalise(s, x, all.scale.data(), all.shift.data(), out.data(), stats);
-      kernels().normalise_grad(s, x, stats, all.scale.data(), nullptr, g, out.data() + n, sums,
-                               sums + s.outer / 2 * all.width);
+      const NormaliseGradInputs inputs = {x, stats, all.scale.data(), all.shift.data(), nullptr, g};
+      kernels().normalise_grad(s, inputs, out.data() + n, sums, sums + s.outer / 2 * all.width);
       return out;
     };
     const std::vector<float> whole = run(shape, all.x.data(), all.g.data());
@@ -260,9 +293,39 @@ TEST_P(RowsNormaliseTest, RowsWithoutVariationAndNonNumbers) {
   for (std::size_t i = 105; i < 140; ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
 
   Results dx(x.size());
-  kernels().normalise_grad(shape, x.data(), stats.data(), nullptr, nullptr, x.data(), dx.data(),
-                           nullptr, nullptr);
+  NormaliseGradInputs inputs;
+  inputs.x = x.data();
+  inputs.stats = stats.data();
+  inputs.g = x.data();
+  kernels().normalise_grad(shape, inputs, dx.data(), nullptr, nullptr);
   for (std::size_t i = 0; i < 35; ++i) EXPECT_EQ(dx[i], 0);
+}
+
+// Behind a Silu, a row that is not a number is none in its gradient either, and its neighbours are.
+TEST_P(RowsNormaliseTest, SiluKeepsNonNumbersInTheirRow) {
+  for (const std::size_t inner : {1u, 4u, 7u, 64u}) {
+    NormaliseAffineShape shape;
+    shape.outer = 3;
+    shape.channels = 5;
+    shape.inner = inner;
+    shape.silu = true;
+    Case c(shape);
+    c.x[c.n + inner] = std::nanf("");
+    Results y(c.x.size());
+    Results stats(6);
+    Results dx(c.x.size());
+    Results dscale(c.width * 3);
+    kernels().normalise(shape, c.x.data(), c.scale.data(), c.shift.data(), y.data(), stats.data());
+    kernels().normalise_grad(
+        shape, GradInputs(c, stats.data(), c.scale.data(), c.shift.data(), nullptr, c.g.data()),
+        dx.data(), dscale.data(), nullptr);
+    for (std::size_t i = 0; i < c.x.size(); ++i) {
+      EXPECT_EQ(std::isnan(y[i]), i / c.n == 1) << i;
+      EXPECT_EQ(std::isnan(dx[i]), i / c.n == 1) << i;
+    }
+    for (std::size_t i = 0; i < 3 * c.width; ++i)
+      EXPECT_EQ(std::isnan(dscale[i]), i / c.width == 1);
+  }
 }
 
 // Where the mean is large, squares of differences keep what mean(x^2) - mean(x)^2 would lose.

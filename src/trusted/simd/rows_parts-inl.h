@@ -16,9 +16,8 @@ namespace anchorhold::simd::HWY_NAMESPACE {
 
 void Normalise(const NormaliseAffineShape& shape, const float* x, const float* scale,
                const float* shift, float* y, float* stats);
-void NormaliseGrad(const NormaliseAffineShape& shape, const float* x, const float* stats,
-                   const float* scale, const float* y, const float* g, float* dx, float* dscale,
-                   float* dshift);
+void NormaliseGrad(const NormaliseAffineShape& shape, const NormaliseGradInputs& inputs, float* dx,
+                   float* dscale, float* dshift);
 void Softmax(const SoftmaxShape& shape, const float* x, float* y);
 void SoftmaxGrad(const SoftmaxShape& shape, const float* y, const float* g, float* dx);
 void Sum(std::size_t outer, std::size_t n, std::size_t inner, const float* x, const float* z,

@@ -24,6 +24,7 @@ struct VectorFunctions {
   VectorFunction erf_slope;
   VectorFunction softplus;
   VectorFunction gelu_erf;
+  VectorFunction silu;
 };
 }  // namespace anchorhold::simd
 #endif
@@ -54,11 +55,12 @@ AH_VECTOR_FUNCTION(Erf)
 AH_VECTOR_FUNCTION(ErfSlope)
 AH_VECTOR_FUNCTION(Softplus)
 AH_VECTOR_FUNCTION(GeluErf)
+AH_VECTOR_FUNCTION(Silu)
 #undef AH_VECTOR_FUNCTION
 
 extern const VectorFunctions kVectorFunctions;
 const VectorFunctions kVectorFunctions = {RunExp, RunLog,      RunExpm1,    RunSigmoid, RunTanh,
-                                          RunErf, RunErfSlope, RunSoftplus, RunGeluErf};
+                                          RunErf, RunErfSlope, RunSoftplus, RunGeluErf, RunSilu};
 
 #endif
 }  // namespace anchorhold::simd::HWY_NAMESPACE
@@ -196,6 +198,41 @@ TEST(VectorMath, GeluErf) {
   CheckAll(
       &VectorFunctions::gelu_erf,
       [](double x) { return x * std::erfc(-x / std::numbers::sqrt2) / 2; }, 7);
+}
+
+// Its bound grows with x: the exponent is rounded.
+TEST(VectorMath, Silu) {
+  constexpr std::size_t kBlock = 1024;
+  std::vector<float> x(kBlock);
+  std::vector<float> y(kBlock);
+  for (float begin = -120; begin < 120; begin += 1.0F / 16) {
+    for (std::size_t i = 0; i < kBlock; ++i) x[i] = begin + static_cast<float>(i) * 0x1p-14F;
+    for (std::size_t t = 1; t < AvailableTargets().size(); ++t) {
+      FunctionsFor(AvailableTargets()[t])->silu(x.data(), kBlock, y.data());
+      for (std::size_t i = 0; i < kBlock; ++i) {
+        const double truth = double{x[i]} / (1 + std::exp(-double{x[i]}));
+        const double bound = (4 + 0.75 * std::abs(double{x[i]})) * 0x1p-23 * std::abs(truth);
+        ASSERT_LE(std::abs(y[i] - truth), bound + 0x1p-119)
+            << x[i] << " on " << TargetName(AvailableTargets()[t]);
+      }
+    }
+  }
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  x = std::vector<float>(16, 0.0F);
+  x[1] = -0.0F;
+  x[2] = kInfinity;
+  x[3] = -kInfinity;
+  x[4] = std::nanf("");
+  x[5] = std::numeric_limits<float>::max();
+  x[6] = -x[5];
+  for (std::size_t t = 1; t < AvailableTargets().size(); ++t) {
+    FunctionsFor(AvailableTargets()[t])->silu(x.data(), 16, y.data());
+    EXPECT_TRUE(y[0] == 0 && !std::signbit(y[0]) && y[1] == 0 && std::signbit(y[1]));
+    EXPECT_EQ(y[2], kInfinity);
+    EXPECT_TRUE(std::isnan(y[3]) && std::isnan(y[4]));
+    EXPECT_EQ(y[5], x[5]);
+    EXPECT_EQ(y[6], 0);
+  }
 }
 
 }  // namespace
