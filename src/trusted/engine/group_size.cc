@@ -32,7 +32,7 @@ double Cost(const LoweredProgram& program, const Kernels& kernels, std::size_t g
         positions = static_cast<double>(shape.windows.outputs());
         macs = positions * static_cast<double>(shape.groups * shape.out_channels *
                                                shape.in_channels * shape.windows.taps());
-        if (kernels.convolution->minimal(shape, MapOf(step.kind))) {
+        if (step.packed && kernels.convolution->minimal(shape, MapOf(step.kind))) {
           macs *= 4.0 / 9;
           positions /= 4;
         }

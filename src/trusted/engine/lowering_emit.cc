@@ -174,10 +174,13 @@ bool Lowerer::EmitConvolution(Work& work) {
   out_.multiply_adds += static_cast<double>(shape.groups * shape.out_channels *
                                             shape.windows.outputs() * shape.in_channels) *
                         static_cast<double>(shape.windows.taps());
-  if (options_.kernels.convolution->minimal(shape, MapOf(step->kind))) ++out_.minimal_steps;
   step->in[0] = Read(work.inputs[0]);
   step->in[1] = Read(work.inputs[1]);
   PackFilter(*step);
+  if ((step->packed || step->kind == StepKind::kConvolutionWeight) &&
+      options_.kernels.convolution->minimal(shape, MapOf(step->kind))) {
+    ++out_.minimal_steps;
+  }
   TakeEpilogue(work, *step);
   step->out[0] = Write(work.output);
   SquareWeights(work, *step);

@@ -131,22 +131,17 @@ void ForEachPhase(const ConvolutionShape& shape, Visit visit) {
   }
 }
 
+// Whether weights were packed for it or not.
 std::size_t CorrelationFloats(const Correlation& c) {
   if (c.x.taps() == 0 || c.x.outputs() == 0 || c.examples == 0) return 0;
-  return UsesWinograd(c) ? PlanWinograd(c).floats : PlanDense(c).floats;
-}
-
-template <class Parts>
-bool AnyMinimal(const Parts& parts) {
-  bool minimal = false;
-  parts([&](const Correlation& c) { minimal = minimal || UsesWinograd(c); });
-  return minimal;
+  const std::size_t dense = PlanDense(c).floats;
+  return UsesWinograd(c) ? HWY_MAX(dense, PlanWinograd(c).floats) : dense;
 }
 
 // Of a map in parts: parts(visit) calls visit(correlation) for each.
 template <class Parts>
 std::size_t PartsFloats(const Parts& parts) {
-  std::size_t floats = AnyMinimal(parts) ? 0 : PlanLanes(parts).floats;
+  std::size_t floats = PlanLanes(parts).floats;
   parts([&](const Correlation& c) { floats = HWY_MAX(floats, CorrelationFloats(c)); });
   return floats;
 }
@@ -225,7 +220,9 @@ void ForEachPart(const ConvolutionShape& shape, ConvolutionMap map, Visit visit)
 bool Minimal(const ConvolutionShape& shape, ConvolutionMap map) {
   if (Depthwise(shape)) return false;
   if (map == ConvolutionMap::kWeight) return UsesWinograd(GradientOfWeights(shape));
-  return AnyMinimal([&](const auto& visit) { ForEachPart(shape, map, visit); });
+  bool minimal = false;
+  ForEachPart(shape, map, [&](const Correlation& c) { minimal = minimal || UsesWinograd(c); });
+  return minimal;
 }
 
 std::size_t WeightsOf(const Correlation& c) {
@@ -268,17 +265,19 @@ void SetWeights(const ConvolutionShape& shape, const Filter& w, const float* pac
   c.packed = w.packed ? packed + g * WeightsOf(c) : nullptr;
 }
 
-// Minimal filtering first: a result must not depend on the group, as lanes do.
+// A map that was packed for minimal filtering has one part.
 template <class Parts>
 void RunParts(const Parts& parts, float* scratch) {
-  if (!AnyMinimal(parts)) {
-    const LanePlan lanes = PlanLanes(parts);
-    if (lanes.used) return CorrelateLanes(parts, lanes, scratch);
-  }
+  bool done = false;
   parts([&](const Correlation& c) {
-    if (UsesWinograd(c)) return CorrelateWinograd(c, scratch);
-    Correlate(c, scratch);
+    if (c.packed == nullptr || !UsesWinograd(c)) return;
+    CorrelateWinograd(c, scratch);
+    done = true;
   });
+  if (done) return;
+  const LanePlan lanes = PlanLanes(parts);
+  if (lanes.used) return CorrelateLanes(parts, lanes, scratch);
+  parts([&](const Correlation& c) { Correlate(c, scratch); });
 }
 
 void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,

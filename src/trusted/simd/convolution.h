@@ -7,10 +7,11 @@
 // image directly (no im2col matrix in memory); depthwise ones (C = M = 1) hold channels or columns
 // in the lanes; other groups are dense ones a group at a time. Small images (few outputs an
 // example) take several examples as the columns of one product; where there are enough of them to
-// fill the lanes, examples are the lanes. Windows of 3 x 3 with stride 1 and enough
-// channels are computed by minimal filtering, in 16 multiplications instead of 36 for four outputs
-// (winograd_transform-inl.h): an output's error then is bounded by the magnitudes in the 4 x 4
-// inputs that its tile reads, and what is not finite among these may spread to its outputs.
+// fill the lanes, examples are the lanes. Windows of 3 x 3 with stride 1, enough channels and
+// packed weights are computed by minimal filtering, in 16 multiplications instead of 36 for four
+// outputs (winograd_transform-inl.h): an output's error then is bounded by the magnitudes in the 4
+// x 4 inputs that its tile reads, and what is not finite among these may spread to its outputs. So
+// are the gradients of such weights.
 #pragma once
 
 #include <cstddef>
@@ -33,13 +34,14 @@ struct ConvolutionKernels {
   // True if these kernels serve the shape (one or two spatial axes, sizes within 31 bits).
   // shape.batch is the number of examples of the group.
   bool (*serves)(const kernels::ConvolutionShape& shape);
-  // True if the map of the shape is computed by minimal filtering, for any number of examples.
+  // True if the map of the shape is computed by minimal filtering (with packed weights), for any
+  // number of examples.
   bool (*minimal)(const kernels::ConvolutionShape& shape, ConvolutionMap map);
   // Scratch memory, in floats, for any one of the calls.
   std::size_t (*scratch)(const kernels::ConvolutionShape& shape);
   // Weights in the order in which `forward` or `input` reads them, for calls with many groups of
-  // examples: how many floats that takes (0: nothing is gained), and the reordering. shape.batch
-  // does not matter.
+  // examples: how many floats that takes (0: nothing is gained), and the reordering. The results
+  // are the same bits, but for those of minimal filtering. shape.batch does not matter.
   std::size_t (*packed)(const kernels::ConvolutionShape& shape, ConvolutionMap map);
   void (*pack)(const kernels::ConvolutionShape& shape, ConvolutionMap map, const float* w,
                float* packed);

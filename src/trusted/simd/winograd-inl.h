@@ -26,14 +26,20 @@ namespace anchorhold::simd::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
 inline constexpr std::size_t kWinogradChannels = 16;
+// An example with fewer tiles needs others beside it to fill the lanes, which it has where so many
+// weights are worth a group that shares them.
+inline constexpr std::size_t kWinogradTiles = 9;
+inline constexpr std::size_t kWinogradPairs = 1 << 14;
 inline constexpr std::size_t kBlockTilesMin = 48;
 inline constexpr std::size_t kBlockTilesMax = 240;
 inline constexpr std::size_t kBlockTileChannels = 8192;  // tiles of a block times channels
 
-// With fewer channels the transforms cost what the products save.
+// If its weights are packed, which takes as long as an example or two: so it is a choice for those
+// who pack for many. With fewer channels the transforms cost what the products save.
 HWY_INLINE bool UsesWinograd(const Correlation& c) {
   return SuitsWinograd(c.x) && !c.in_ranges && c.x.channels >= kWinogradChannels &&
-         c.outputs >= kWinogradChannels;
+         c.outputs >= kWinogradChannels &&
+         (AllTiles(c.x).tiles() >= kWinogradTiles || c.x.channels * c.outputs >= kWinogradPairs);
 }
 
 // Rows of an image's plane, transformed: place b of the four of a row, [even or odd row][row / 2]
@@ -155,7 +161,6 @@ struct WinogradPlan {
   std::size_t v_at = 0;     // the parts of the scratch memory, in floats; transforms' begin it
   std::size_t m_at = 0;
   std::size_t rows_at = 0;  // two rows of outputs of all tiles
-  std::size_t weights_at = 0;
   std::size_t floats = 0;
 };
 
@@ -182,34 +187,46 @@ inline WinogradPlan PlanWinograd(const Correlation& c) {
   plan.v_at = RowTransform::Floats(plan.block.grid);
   plan.m_at = plan.v_at + kPlaces * plan.place_v;
   plan.rows_at = plan.m_at + kPlaces * kTileRows * plan.stride;
-  plan.weights_at = plan.rows_at + 2 * RowFloats(plan);
-  plan.floats = plan.weights_at + (c.packed == nullptr ? WinogradWeights(c) : 0);
+  plan.floats = plan.rows_at + 2 * RowFloats(plan);
   return plan;
 }
 
+// Some input channels' part of U for one tile of output channels, `rows` of them.
+struct WeightPack {
+  static constexpr std::size_t kAtOnce = 16;
+  HWY_ALIGN float direct[kAtOnce * 9 * kTileRows];        // [channel][tap][rows]
+  HWY_ALIGN float places[kPlaces * kAtOnce * kTileRows];  // [place][channel][rows]
+
+  void Transform(std::size_t channels, std::size_t rows) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      for (std::size_t r = 0; r < rows; r += kLanes) {
+        const std::size_t part = HWY_MIN(kLanes, rows - r);
+        TileVector g[9];
+        TileVector u[kPlaces];
+        for (std::size_t k = 0; k < 9; ++k) g[k] = LoadPart(part, direct + (c * 9 + k) * rows + r);
+        TransformWeights(g, u);
+        for (std::size_t z = 0; z < kPlaces; ++z) {
+          StorePart(u[z], part, places + (z * kAtOnce + c) * rows + r);
+        }
+      }
+    }
+  }
+};
+
 // U by tiles of output channels: [place][channel][output channel of the tile].
 inline void PackWinograd(const Correlation& c, float* packed) {
-  constexpr std::size_t kAtOnce = 16;  // channels
-  HWY_ALIGN float direct[kAtOnce * 9 * kTileRows];
+  WeightPack pack;
   const Pieces tiles(c.outputs, kTileRows);
   for (std::size_t i = 0; i < tiles.parts; ++i) {
     const std::size_t rows = tiles.Begin(i + 1) - tiles.Begin(i);
     float* const tile = packed + kPlaces * c.x.channels * tiles.Begin(i);
-    for (std::size_t first = 0; first < c.x.channels; first += kAtOnce) {
-      const std::size_t last = HWY_MIN(c.x.channels, first + kAtOnce);
-      PackTile(c, tiles.Begin(i), rows, first, last, direct);
-      for (std::size_t channel = first; channel < last; ++channel) {
-        for (std::size_t r = 0; r < rows; r += kLanes) {
-          const std::size_t part = HWY_MIN(kLanes, rows - r);
-          const float* const from = direct + (channel - first) * 9 * rows + r;
-          TileVector g[9];
-          TileVector u[kPlaces];
-          for (std::size_t k = 0; k < 9; ++k) g[k] = LoadPart(part, from + k * rows);
-          TransformWeights(g, u);
-          for (std::size_t z = 0; z < kPlaces; ++z) {
-            StorePart(u[z], part, tile + (z * c.x.channels + channel) * rows + r);
-          }
-        }
+    for (std::size_t first = 0; first < c.x.channels; first += WeightPack::kAtOnce) {
+      const std::size_t last = HWY_MIN(c.x.channels, first + WeightPack::kAtOnce);
+      PackTile(c, tiles.Begin(i), rows, first, last, pack.direct);
+      pack.Transform(last - first, rows);
+      for (std::size_t z = 0; z < kPlaces; ++z) {
+        CopyFloats(pack.places + z * WeightPack::kAtOnce * rows, (last - first) * rows,
+                   tile + (z * c.x.channels + first) * rows);
       }
     }
   }
@@ -251,7 +268,7 @@ inline void CopyRows(const Correlation& c, const TileBlock& block, std::size_t m
 }
 
 inline void WinogradBlock(const Correlation& c, const WinogradPlan& plan, const TileBlock& block,
-                          const float* weights, float* scratch) {
+                          float* scratch) {
   TransformBlock(c, plan, block, scratch);
   const float* const v = scratch + plan.v_at;
   float* const sums = scratch + plan.m_at;
@@ -261,7 +278,7 @@ inline void WinogradBlock(const Correlation& c, const WinogradPlan& plan, const 
   for (std::size_t i = 0; i < outputs.parts; ++i) {
     const std::size_t m = outputs.Begin(i);
     const std::size_t count = outputs.Begin(i + 1) - m;
-    const float* const tile = weights + kPlaces * c.x.channels * m;
+    const float* const tile = c.packed + kPlaces * c.x.channels * m;
     for (std::size_t z = 0; z < kPlaces; ++z) {
       const APanel a{tile + z * c.x.channels * count, count};
       ScratchSink sink;
@@ -281,21 +298,17 @@ inline void WinogradBlock(const Correlation& c, const WinogradPlan& plan, const 
   }
 }
 
+// c.packed are PackWinograd's.
 inline void CorrelateWinograd(const Correlation& c, float* scratch) {
   if (c.examples == 0) return;
   const WinogradPlan plan = PlanWinograd(c);
-  const float* weights = c.packed;
-  if (weights == nullptr) {
-    PackWinograd(c, scratch + plan.weights_at);
-    weights = scratch + plan.weights_at;
-  }
   const std::size_t rows = AllTiles(c.x).rows;
   TileBlock block = plan.block;
   for (block.example = 0; block.example < c.examples; block.example += plan.block.examples) {
     block.examples = HWY_MIN(plan.block.examples, c.examples - block.example);
     for (block.row = 0; block.row < rows; block.row += plan.block.grid.rows) {
       block.grid.rows = HWY_MIN(plan.block.grid.rows, rows - block.row);
-      WinogradBlock(c, plan, block, weights, scratch);
+      WinogradBlock(c, plan, block, scratch);
     }
   }
 }
