@@ -26,6 +26,7 @@ struct Work {
   // a Silu is behind it. The gradient that they read is then the one behind that.
   graph::ValueId clipped = graph::kNoValue;
   graph::ValueId shift = graph::kNoValue;
+  graph::ValueId bent = graph::kNoValue;  // what the activation read: tells normalisations apart
   // Of products, convolutions and normalisations: what is done behind them.
   graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
   graph::ValueId bias = graph::kNoValue;

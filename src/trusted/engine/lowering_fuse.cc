@@ -144,6 +144,7 @@ void Lowerer::TakeKinksAlong() {
       if (work == nullptr) continue;
       work->inputs[at] = kink.inputs[1];
       work->shift = shift;
+      work->bent = kink.inputs[0];
       if (!bounds) continue;
       work->clipped = kink.inputs[0];
       work->bounds = *bounds;
@@ -152,24 +153,31 @@ void Lowerer::TakeKinksAlong() {
   }
 }
 
+// A shift's gradient does not depend on the normalised value: of several that read g, which may be
+// for the same gradient, any will do.
 Lowerer::NormaliseGrads Lowerer::FindNormaliseGrads(const Work& like, ValueId g) {
-  NormaliseGrads found;
-  for (const std::size_t user : users_[Index(Root(g))]) {
-    Work& work = work_[user];
-    const graph::Primitive* kind = work.node->primitive;
-    if (work.absorbed || work.clipped != like.clipped || work.shift != like.shift ||
-        work.node->attributes.dims != like.node->attributes.dims) {
-      continue;
+  const bool of_shift = like.node->primitive == &kNormaliseShiftGrad;
+  ValueId x = of_shift ? kNoValue : Root(like.inputs[0]);
+  const auto find = [&](const graph::Primitive* kind, std::size_t at) -> Work* {
+    if (like.node->primitive == kind)
+      return &work_[static_cast<std::size_t>(work_of_[Index(like.node->output)])];
+    for (const std::size_t user : users_[Index(Root(g))]) {
+      Work& work = work_[user];
+      if (work.node->primitive == kind && !work.absorbed && work.bent == like.bent &&
+          SameRows(*work.node, *like.node) && Root(work.inputs[at]) == Root(g) &&
+          (kind == &kNormaliseShiftGrad || x == kNoValue || Root(work.inputs[0]) == x)) {
+        return &work;
+      }
     }
-    if (kind == &kNormaliseAffineGrad && Root(work.inputs[2]) == Root(g)) found.dx = &work;
-    if (kind == &kNormaliseScaleGrad && Root(work.inputs[1]) == Root(g)) found.dscale = &work;
-    if (kind == &kNormaliseShiftGrad) found.dshift = &work;
-  }
-  // Two normalisations of one gradient are told apart by their input, which dshift does not tell.
-  const bool one =
-      found.dx != nullptr &&
-      (found.dscale == nullptr || Root(found.dscale->inputs[0]) == Root(found.dx->inputs[0]));
-  return one ? found : NormaliseGrads{};
+    return nullptr;
+  };
+  NormaliseGrads found;
+  found.dx = find(&kNormaliseAffineGrad, 2);
+  if (found.dx == nullptr) return {};
+  x = Root(found.dx->inputs[0]);
+  found.dscale = find(&kNormaliseScaleGrad, 1);
+  found.dshift = find(&kNormaliseShiftGrad, 0);
+  return found;
 }
 
 // The gradients of a normalisation that alone read what the kink makes of a gradient.

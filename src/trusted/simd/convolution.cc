@@ -112,8 +112,8 @@ WeightGradient GradientOfWeights(const ConvolutionShape& shape) {
 
 template <class Visit>
 void ForEachPhase(const ConvolutionShape& shape, Visit visit) {
-  const std::int64_t rows = RowAxis(shape.windows).stride;
-  const std::int64_t columns = ColumnAxis(shape.windows).stride;
+  const std::int64_t rows = PhasesOf(RowAxis(shape.windows));
+  const std::int64_t columns = PhasesOf(ColumnAxis(shape.windows));
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
       const Correlation phase = AdjointCorrelation(shape, r, c);
@@ -185,6 +185,8 @@ bool StripsFit(const Correlation& c) {
       .fits();
 }
 
+constexpr std::int64_t kPhasesMax = 1024;
+
 bool Serves(const ConvolutionShape& shape) {
   const kernels::Windows& windows = shape.windows;
   if (windows.axes != 1 && windows.axes != 2) return false;
@@ -205,6 +207,8 @@ bool Serves(const ConvolutionShape& shape) {
     image.Times(axis.in + axis.out * axis.stride + axis.kernel * axis.dilation + 2 * axis.pad);
   }
   if (!weights.fits() || !image.fits()) return false;
+  // Beyond any network's; each costs time wherever they are gone through.
+  if (PhasesOf(RowAxis(windows)) * PhasesOf(ColumnAxis(windows)) > kPhasesMax) return false;
   bool fits = StripsFit(ForwardCorrelation(shape));
   ForEachPhase(shape, [&](const Correlation& c) { fits = fits && StripsFit(c); });
   return fits;

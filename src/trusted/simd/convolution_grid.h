@@ -78,7 +78,8 @@ inline TapAxis AdjointAxis(const kernels::WindowAxis& a, std::int64_t phase) {
   axis.taps = 0;
   const std::int64_t period = a.stride / GreatestCommonDivisor(a.stride, a.dilation);
   std::int64_t k = 0;
-  while (k < period && (phase + a.pad - k * a.dilation) % a.stride != 0) ++k;
+  const std::int64_t end = period < a.kernel ? period : a.kernel;
+  while (k < end && (phase + a.pad - k * a.dilation) % a.stride != 0) ++k;
   if (k == period || k >= a.kernel) return axis;
   axis.taps = (a.kernel - 1 - k) / period + 1;
   const std::int64_t last = k + (axis.taps - 1) * period;  // the tap that reaches furthest back
@@ -138,6 +139,11 @@ void ForEachRange(const TapAxis& a, Visit visit) {
     end = EndOfRange(a, o);
     visit(WithTapsOf(a, {o, end}));
   }
+}
+
+// Phases that have outputs.
+inline std::int64_t PhasesOf(const kernels::WindowAxis& a) {
+  return a.stride < a.in ? a.stride : a.in;
 }
 
 // The two axes of a shape; a one-dimensional one has a single row.

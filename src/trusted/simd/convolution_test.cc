@@ -159,6 +159,11 @@ TEST_P(ConvolutionTest, RefusesWhatItDoesNotServe) {
   EXPECT_FALSE(kernels_->serves(s));
   s = Square(1, 1, 1 << 16, 1 << 16, 4, 3, 1, 1);
   EXPECT_FALSE(kernels_->serves(s));
+  s = Square(1, 1, 2, 2, 40, 1, 40, 0);  // more phases than any network has
+  EXPECT_FALSE(kernels_->serves(s));
+  s = Square(1, 1, 2, 2, 1, 1, 1 << 12, 0);  // one, whatever the stride
+  EXPECT_TRUE(kernels_->serves(s));
+  Check(s);
   s = Square(1, 1, 1024, 1024, 32, 1, 1, 0);
   EXPECT_TRUE(kernels_->serves(s));
 }

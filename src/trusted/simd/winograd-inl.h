@@ -33,12 +33,15 @@ inline constexpr std::size_t kWinogradPairs = 1 << 14;
 inline constexpr std::size_t kBlockTilesMin = 48;
 inline constexpr std::size_t kBlockTilesMax = 240;
 inline constexpr std::size_t kBlockTileChannels = 8192;  // tiles of a block times channels
+// A block is a row of tiles at least.
+inline constexpr std::size_t kRowTileChannels = 16 * kBlockTileChannels;
 
 // If its weights are packed, which takes as long as an example or two: so it is a choice for those
 // who pack for many. With fewer channels the transforms cost what the products save.
 HWY_INLINE bool UsesWinograd(const Correlation& c) {
   return SuitsWinograd(c.x) && !c.in_ranges && c.x.channels >= kWinogradChannels &&
          c.outputs >= kWinogradChannels &&
+         AllTiles(c.x).columns <= kRowTileChannels / c.x.channels &&
          (AllTiles(c.x).tiles() >= kWinogradTiles || c.x.channels * c.outputs >= kWinogradPairs);
 }
 
@@ -194,8 +197,8 @@ inline WinogradPlan PlanWinograd(const Correlation& c) {
 // Some input channels' part of U for one tile of output channels, `rows` of them.
 struct WeightPack {
   static constexpr std::size_t kAtOnce = 16;
-  HWY_ALIGN float direct[kAtOnce * 9 * kTileRows];        // [channel][tap][rows]
-  HWY_ALIGN float places[kPlaces * kAtOnce * kTileRows];  // [place][channel][rows]
+  float direct[kAtOnce * 9 * kTileRows];        // [channel][tap][rows]
+  float places[kPlaces * kAtOnce * kTileRows];  // [place][channel][rows]
 
   void Transform(std::size_t channels, std::size_t rows) {
     for (std::size_t c = 0; c < channels; ++c) {

@@ -51,6 +51,13 @@ double RootMeanSquare(const float* got, const std::vector<double>& want) {
 }
 
 // On data without outliers, minimal filtering is no worse than a direct sum in floats.
+TEST_P(WinogradTest, ARowOfTilesFitsIntoScratchMemory) {
+  ConvolutionShape s = Square(1, 1, 16, 16, 8, 3, 1, 1);
+  s.windows.axis[1] = Axis(1 << 20, 3, 1, 1, 1, 1);
+  EXPECT_FALSE(kernels_->minimal(s, ConvolutionMap::kForward));
+  EXPECT_LT(kernels_->scratch(s), std::size_t{1} << 24);
+}
+
 TEST_P(WinogradTest, MinimalFilteringIsAsPreciseOnOrdinaryData) {
   for (const std::size_t channels : {16, 64}) {
     const ConvolutionShape s = Square(2, 1, channels, 32, 14, 3, 1, 1);

@@ -170,10 +170,7 @@ inline WinogradWeightPlan PlanWinogradWeight(const WeightGradient& g) {
 class TapInterleaver {
  public:
   TapInterleaver() {
-    const hn::RebindToSigned<TileTag> d;
-    HWY_ALIGN std::int32_t lanes[kLanes];
-    for (std::size_t i = 0; i < kLanes; ++i) lanes[i] = static_cast<std::int32_t>(i % 9);
-    classes_ = hn::Load(d, lanes);
+    for (std::size_t i = 0; i < kLanes; ++i) classes_[i] = static_cast<std::int32_t>(i % 9);
     for (std::size_t q = 0; q < 9; ++q) {
       for (std::size_t i = 0; i < kLanes; ++i) {
         sources_[q][i] = static_cast<std::int32_t>(9 * (i + 9 * kLanes - q) % kLanes);
@@ -185,6 +182,7 @@ class TapInterleaver {
   HWY_INLINE void Store(const float* taps, float* memory, float* to) const {
     const TileTag d;
     const hn::RebindToSigned<TileTag> whole;
+    const auto classes = hn::LoadU(whole, classes_);
     for (std::size_t q = 0; q < 9; ++q) {
       const TileVector v = hn::TableLookupLanes(hn::LoadU(d, taps + q * kLanes),
                                                 hn::SetTableIndices(d, sources_[q]));
@@ -196,7 +194,7 @@ class TapInterleaver {
       const float* const first = memory + kLanes * j % 9 * kLanes;
       TileVector v = hn::LoadU(d, first);
       for (std::size_t s = 1; s < 9; ++s) {
-        const auto mine = hn::Eq(classes_, hn::Set(whole, static_cast<std::int32_t>(s)));
+        const auto mine = hn::Eq(classes, hn::Set(whole, static_cast<std::int32_t>(s)));
         v = hn::IfThenElse(hn::RebindMask(d, mine), hn::LoadU(d, first + s * kLanes), v);
       }
       hn::StoreU(v, d, to + j * kLanes);
@@ -204,8 +202,9 @@ class TapInterleaver {
   }
 
  private:
-  hn::Vec<hn::RebindToSigned<TileTag>> classes_;
-  HWY_ALIGN std::int32_t sources_[9][kLanes];
+  // Numbers, not vectors (convolution_lanes-inl.h, LaneRange).
+  std::int32_t classes_[kLanes];
+  std::int32_t sources_[9][kLanes];
 };
 
 // dw of an output channel and `count` input channels from their S, places `place` apart.

@@ -63,10 +63,18 @@ class Net {
   std::string GroupNorm(const std::string& x, std::int64_t channels, std::int64_t groups,
                         bool learns = true) {
     const Sizes by_channel = {channels, 1, 1};
-    const std::string normal = Normal(x, groups);
-    const std::string scale = learns ? Weight(by_channel, 1) : Constant(by_channel, 1);
-    const std::string scaled = Node("Mul", {normal, scale});
-    return Node("Add", {scaled, learns ? Weight(by_channel) : Constant(by_channel, 0)});
+    return Affine(Normal(x, groups),
+                  {Number(by_channel, 1, learns), Number(by_channel, 0, learns)});
+  }
+  std::string Number(const Sizes& sizes, float around, bool learned) {
+    return learned ? Weight(sizes, around) : Constant(sizes, around);
+  }
+  struct ScaleAndShift {
+    std::string scale;
+    std::string shift;
+  };
+  std::string Affine(const std::string& normal, const ScaleAndShift& by) {
+    return Node("Add", {Node("Mul", {normal, by.scale}), by.shift});
   }
   std::string Silu(const std::string& x, bool sigmoid_first = false) {
     const std::string s = Node("Sigmoid", {x});
@@ -85,17 +93,7 @@ class Net {
     return graph::ImportOnnx(b_.Output("y").Write()).value();
   }
 
- private:
-  std::string Name() { return "v" + std::to_string(names_++); }
-  std::vector<float> Numbers(std::size_t count, float around) {
-    std::vector<float> numbers(count);
-    for (float& number : numbers) {
-      seed_ = seed_ * 1664525 + 1013904223;
-      number = around + static_cast<float>(seed_ >> 16) / 65536.0F - 0.5F;
-    }
-    return numbers;
-  }
-  std::string Normal(const std::string& x, std::int64_t groups) {
+  std::string Normal(const std::string& x, std::int64_t groups, float epsilon = 1e-3F) {
     const auto count = static_cast<std::size_t>(groups);
     const std::string ones = Name();
     const std::string zeros = Name();
@@ -105,8 +103,19 @@ class Net {
     b_.Integers(folding, {0, groups, -1});
     const std::string folded = Node("Reshape", {x, folding});
     const std::string normal =
-        Node("InstanceNormalization", {folded, ones, zeros}, {Float("epsilon", 1e-3F)});
+        Node("InstanceNormalization", {folded, ones, zeros}, {Float("epsilon", epsilon)});
     return Node("Reshape", {normal, Node("Shape", {x})});
+  }
+
+ private:
+  std::string Name() { return "v" + std::to_string(names_++); }
+  std::vector<float> Numbers(std::size_t count, float around) {
+    std::vector<float> numbers(count);
+    for (float& number : numbers) {
+      seed_ = seed_ * 1664525 + 1013904223;
+      number = around + static_cast<float>(seed_ >> 16) / 65536.0F - 0.5F;
+    }
+    return numbers;
   }
 
   OnnxBuilder b_;
@@ -181,6 +190,36 @@ graph::Model Spread() {
   b.Node("ReduceMean", {"z"}, {"m"}, {Ints("axes", {2, 3}), Int("keepdims", 0)});
   b.Node("MatMul", {"m", "v"}, {"y"});
   return graph::ImportOnnx(b.Output("y").Write()).value();
+}
+
+enum class Behind { kNothing, kSilu, kRelu };
+enum class Inputs { kDiffer, kFollow, kSame };  // kSame: with another epsilon
+
+// The sum of two normalisations, which one gradient reaches. Bits of `learned`: scale and shift of
+// the first, then of the second, unless the first's are shared.
+graph::Model Summed(Behind behind, Inputs inputs, bool shared, unsigned learned) {
+  Net net(3, 5);
+  const Sizes by_channel = {4, 1, 1};
+  const Net::ScaleAndShift one = {net.Number(by_channel, 1, (learned & 1) != 0),
+                                  net.Number(by_channel, 0, (learned & 2) != 0)};
+  const Net::ScaleAndShift other =
+      shared ? one
+             : Net::ScaleAndShift{net.Number(by_channel, 1, (learned & 4) != 0),
+                                  net.Number(by_channel, 0, (learned & 8) != 0)};
+  const std::string x = net.Convolution("x", 4, 3, 1);
+  const std::string z = inputs == Inputs::kDiffer   ? net.Convolution("x", 4, 3, 3)
+                        : inputs == Inputs::kFollow ? net.Node("Tanh", {x})
+                                                    : x;
+  std::string a = net.Affine(net.Normal(x, 2), one);
+  std::string b = net.Affine(net.Normal(z, 2, inputs == Inputs::kSame ? 0.5F : 1e-3F), other);
+  if (behind == Behind::kSilu) {
+    a = net.Silu(a);
+    b = net.Silu(b);
+  } else if (behind == Behind::kRelu) {
+    a = net.Node("Relu", {a});
+    b = net.Node("Relu", {b});
+  }
+  return net.Finish(net.Convolution(net.Node("Add", {a, b}), 4, 4, 1), 4);
 }
 
 ExampleSet Rows(const graph::Model& model, std::size_t rows) {
@@ -308,6 +347,25 @@ TEST(FusedActivation, GradientsOfAGatedBlock) {
 TEST(FusedActivation, GradientsWhereInputsAreReadTwice) { ExpectGradients(ReadTwice()); }
 TEST(FusedActivation, GradientsOfTwoNormalisationsOfOneValue) { ExpectGradients(TwoOfOne()); }
 TEST(FusedActivation, GradientsWithoutLearnedScales) { ExpectGradients(Unlearned()); }
+
+// Which gradients belong to which of two normalisations that are reached by the same one.
+TEST(FusedActivation, GradientsOfASumOfNormalisations) {
+  for (const Behind behind : {Behind::kNothing, Behind::kSilu, Behind::kRelu}) {
+    for (const Inputs inputs : {Inputs::kDiffer, Inputs::kFollow, Inputs::kSame}) {
+      for (unsigned learned = 0; learned < 16; ++learned) {
+        for (const bool shared : {false, true}) {
+          if (shared && learned > 3) continue;
+          SCOPED_TRACE(std::to_string(static_cast<int>(behind)) + " behind, inputs " +
+                       std::to_string(static_cast<int>(inputs)) + ", learned " +
+                       std::to_string(learned) + (shared ? ", shared" : ""));
+          ExpectGradients(Summed(behind, inputs, shared, learned));
+          if (::testing::Test::HasFatalFailure()) return;
+        }
+      }
+    }
+  }
+}
+
 TEST(FusedActivation, GradientsOfASpreadMean) { ExpectGradients(Spread()); }
 TEST(FusedActivation, GradientsOfLayers) { ExpectGradients(ByElement()); }
 
