@@ -89,8 +89,8 @@ struct LoweringOptions {
 Result<LoweredProgram> Lower(std::shared_ptr<const graph::Graph> graph, const Goal& goal,
                              const LoweringOptions& options);
 
-// In debug builds and tests: kInternal if two buffers of the arena that live at the same time
-// overlap, or a step reads what was not written.
+// kInternal if two buffers of the arena that live at the same time overlap, or a step reads what
+// was not written.
 Status CheckProgram(const LoweredProgram& program);
 
 }  // namespace anchorhold::engine

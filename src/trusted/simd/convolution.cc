@@ -117,12 +117,7 @@ void ForEachPhase(const ConvolutionShape& shape, Visit visit) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t c = 0; c < columns; ++c) {
       const Correlation phase = AdjointCorrelation(shape, r, c);
-      if (UsesWinograd(phase)) {
-        visit(phase);
-        continue;
-      }
       Correlation part = phase;
-      part.in_ranges = true;
       ForEachRange(phase.x.rows, [&](const TapAxis& rows_of_part) {
         part.x.rows = rows_of_part;
         visit(part);
@@ -269,7 +264,7 @@ void SetWeights(const ConvolutionShape& shape, const Filter& w, const float* pac
   c.packed = w.packed ? packed + g * WeightsOf(c) : nullptr;
 }
 
-// A map that was packed for minimal filtering has one part.
+// A map that was packed for minimal filtering has no stride, and so one part.
 template <class Parts>
 void RunParts(const Parts& parts, float* scratch) {
   bool done = false;
@@ -319,8 +314,8 @@ void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float
 
 void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
             float* w, double* squares, float* scratch) {
-  const std::size_t floats = WeightsOfGroup(shape, shape.groups);
   if (Depthwise(shape)) {
+    const std::size_t floats = WeightsOfGroup(shape, shape.groups);
     kDepthwise.weight(shape, x, y, stride_w, w, Align(scratch));
     for (std::size_t e = 0; squares != nullptr && e < shape.batch; ++e) {
       squares[e] = Squares(floats, w + e * stride_w);
@@ -334,7 +329,7 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
   for (std::size_t i = 0; i < shape.groups; ++i) {
     g.x.data = x + i * shape.in_channels * g.x.channel;
     g.y = y + i * shape.out_channels * shape.windows.outputs();
-    g.w = w + i * shape.out_channels * shape.in_channels * shape.windows.taps();
+    g.w = w + WeightsOfGroup(shape, i);
     const LaneWeightPlan lanes = PlanLaneWeight(g);
     if (UsesWinograd(g)) {
       WinogradWeightsOfExamples(g, Align(scratch));

@@ -49,10 +49,9 @@ struct Correlation {
   std::size_t outputs = 0;  // output channels
   Images x;
   Weights w;
-  const float* packed = nullptr;  // weights that PackWeights has been at already
+  const float* packed = nullptr;  // PackWeights' or PackWinograd's, if not null
   Results y;
   Epilogue epilogue;
-  bool in_ranges = false;  // a range of rows of a larger one
 };
 
 inline constexpr std::size_t kChunkElements = 192;  // of the sum in one tile

@@ -39,7 +39,7 @@ inline constexpr std::size_t kRowTileChannels = 16 * kBlockTileChannels;
 // If its weights are packed, which takes as long as an example or two: so it is a choice for those
 // who pack for many. With fewer channels the transforms cost what the products save.
 HWY_INLINE bool UsesWinograd(const Correlation& c) {
-  return SuitsWinograd(c.x) && !c.in_ranges && c.x.channels >= kWinogradChannels &&
+  return SuitsWinograd(c.x) && c.x.channels >= kWinogradChannels &&
          c.outputs >= kWinogradChannels &&
          AllTiles(c.x).columns <= kRowTileChannels / c.x.channels &&
          (AllTiles(c.x).tiles() >= kWinogradTiles || c.x.channels * c.outputs >= kWinogradPairs);
