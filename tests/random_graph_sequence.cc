@@ -174,7 +174,7 @@ Value Pooled(GraphWriter& w, const Value& x) {
 Value SequenceNetwork(GraphWriter& w, Value x) {
   Random& random = w.random();
   if (random.Chance(60)) x = WithPositions(w, x);
-  for (std::int64_t blocks = random.Between(1, 3); blocks > 0; --blocks) {
+  for (std::int64_t blocks = random.Between(0, 3); blocks > 0; --blocks) {
     switch (random.Between(0, 5)) {
       case 0:
         x = Recurrent(w, x);

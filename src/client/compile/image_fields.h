@@ -101,8 +101,10 @@ auto Fields(Holds<simd::PointInstruction> auto& record) {
 }
 
 auto Fields(Holds<engine::GradientSum> auto& record) {
-  auto& [method, offset, numbers, gradient, other, raw, squares, outer, table_rows] = record;
-  return std::tie(method, offset, numbers, gradient, other, raw, squares, outer, table_rows);
+  auto& [method, offset, numbers, gradient, other, raw, squares, outer, table_rows, repeated] =
+      record;
+  return std::tie(method, offset, numbers, gradient, other, raw, squares, outer, table_rows,
+                  repeated);
 }
 
 auto Fields(Holds<runtime::InputPlan> auto& record) {

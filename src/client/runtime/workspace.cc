@@ -47,8 +47,7 @@ Places PlacesOf(const Image& image) {
   places.squares = take(factors * sizeof(double));
   places.scales = take(factors * sizeof(float));
   places.contributions = take(image.group * sizeof(double));
-  places.rows =
-      take(engine::RowsRead(Entries(image.sums)) * (image.group + 1) * sizeof(std::int32_t));
+  places.rows = take(engine::RowPlaces(Entries(image.sums), image.group) * sizeof(std::int32_t));
   places.grid = take(on_grid ? image.parameter_count * sizeof(std::int32_t) : 0);
   places.scratch = at;
   return places;

@@ -23,12 +23,11 @@ void KeyStream::Fill(MutableByteSpan out) {
     if (position_ == buffer_.size()) {
       if (out.size() >= kOutputBytes) {
         // A whole block's output goes to its place at once, not through the buffer.
-        std::memset(out.data(), 0, kOutputBytes);
         WriteBlock(out.first(kOutputBytes));
         out = out.subspan(kOutputBytes);
         continue;
       }
-      WriteBlock(buffer_);  // zeroed as it was handed out
+      WriteBlock(buffer_);
       position_ = 0;
     }
     const std::size_t count = std::min(out.size(), buffer_.size() - position_);
@@ -40,10 +39,10 @@ void KeyStream::Fill(MutableByteSpan out) {
   }
 }
 
-void KeyStream::WriteBlock(MutableByteSpan zeros) {
+void KeyStream::WriteBlock(MutableByteSpan out) {
   std::array<std::byte, kKeyBytes> key{};
-  Encrypt(key);
-  Encrypt(zeros);
+  WriteKeyStream(key);
+  WriteKeyStream(out);
   bytes_since_seed_ += kBufferBytes;
   if (reseed_ == Reseed::kFromSystem && bytes_since_seed_ >= kReseedBytes) {
     SecretBytes fresh(kKeyBytes);
@@ -55,12 +54,18 @@ void KeyStream::WriteBlock(MutableByteSpan zeros) {
   Wipe(key);
 }
 
-// XORs the next bytes of the key stream to `zeros`. Counter mode goes on where it was.
-void KeyStream::Encrypt(MutableByteSpan zeros) {
-  int written = 0;
-  AH_CHECK(EVP_EncryptUpdate(context_.get(), RawMutable(zeros), &written, Raw(zeros),
-                             static_cast<int>(zeros.size())) == 1);
-  AH_CHECK(static_cast<std::size_t>(written) == zeros.size());
+// The next bytes of the key stream: what zeros are encrypted to. Counter mode goes on where it was.
+// The zeros are a few that stay in the first-level cache: `out` need not be zeroed before.
+void KeyStream::WriteKeyStream(MutableByteSpan out) {
+  static constexpr std::array<unsigned char, 16 * 1024> kZeros{};
+  while (!out.empty()) {
+    const std::size_t count = std::min(out.size(), kZeros.size());
+    int written = 0;
+    AH_CHECK(EVP_EncryptUpdate(context_.get(), RawMutable(out), &written, kZeros.data(),
+                               static_cast<int>(count)) == 1);
+    AH_CHECK(static_cast<std::size_t>(written) == count);
+    out = out.subspan(count);
+  }
 }
 
 void KeyStream::SetKey(ByteSpan key) {

@@ -35,10 +35,9 @@ class KeyStream {
   void Fill(MutableByteSpan out);
 
  private:
-  // Turns kOutputBytes of zeros into the output of the next block, whose first bytes become the
-  // key.
-  void WriteBlock(MutableByteSpan zeros);
-  void Encrypt(MutableByteSpan zeros);
+  // Writes the output of the next block, kOutputBytes, whose first bytes become the key.
+  void WriteBlock(MutableByteSpan out);
+  void WriteKeyStream(MutableByteSpan out);
   void SetKey(ByteSpan key);
 
   CipherContextPtr context_;  // always keyed for the next block

@@ -26,7 +26,7 @@ GradientSums::GradientSums(const LoweredProgram& program, const Kernels& kernels
   for (Slot& slot : slots_) {
     slot.squares.resize(program.sums.size() * program.group);
     slot.scales.resize(program.sums.size() * program.group);
-    slot.rows.resize(RowsRead(program.sums) * (program.group + 1));
+    slot.rows.resize(RowPlaces(program.sums, program.group));
     slot.group.squares = slot.squares.data();
     slot.group.scales = slot.scales.data();
     slot.group.rows = slot.rows.data();

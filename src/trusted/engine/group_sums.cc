@@ -31,6 +31,16 @@ std::int32_t* RowsOf(const SumTask& task, const SumGroup& group, std::size_t par
   return group.rows + RowsRead(task.sums.first(parameter)) * task.group;
 }
 
+// How often each of them is read, if the gradient is repeated.
+std::int32_t* TimesOf(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  return RowsOf(task, group, parameter) + RowsRead(task.sums) * task.group;
+}
+
+// [RowsRead]
+std::int32_t* RowScratch(const SumTask& task, const SumGroup& group) {
+  return group.rows + 2 * RowsRead(task.sums) * task.group;
+}
+
 // Which rows of the table the group's examples read, with indices from the end made plain; -1 for
 // nowhere.
 void FindRows(const SumTask& task, const SumGroup& group, std::size_t parameter) {
@@ -38,6 +48,7 @@ void FindRows(const SumTask& task, const SumGroup& group, std::size_t parameter)
   std::int32_t* rows = RowsOf(task, group, parameter);
   const std::size_t count = sum.outer.positions;
   const auto table = static_cast<std::int64_t>(sum.table_rows);
+  if (sum.repeated) std::fill_n(TimesOf(task, group, parameter), group.frame.examples * count, 1);
   for (std::size_t e = 0; e < group.frame.examples; ++e, rows += count) {
     const auto* indices = reinterpret_cast<const std::int64_t*>(At(sum.other, group.frame, e));
     for (std::size_t t = 0; t < count; ++t) {
@@ -54,7 +65,7 @@ void JoinRows(const SumTask& task, const SumGroup& group, const GradientSum& sum
   const std::size_t d = sum.outer.d;
   float* joined = Reals(sum.gradient, group.frame, e);
   const float* raw = Reals(sum.raw, group.frame, e);
-  std::int32_t* firsts = group.rows + RowsRead(task.sums) * task.group;
+  std::int32_t* firsts = RowScratch(task, group);
   FindRepeats(task.kernels, sum.outer.positions, rows, firsts);
   for (std::size_t t = 0; t < sum.outer.positions; ++t) {
     const auto first = static_cast<std::size_t>(firsts[t]);
@@ -69,6 +80,41 @@ void JoinRows(const SumTask& task, const SumGroup& group, const GradientSum& sum
   }
 }
 
+// The same where all positions have one gradient: they are counted in the place of the first.
+// Returns the sum of the counts' squares.
+double CountRows(const SumTask& task, const SumGroup& group, std::size_t positions,
+                 std::int32_t* rows, std::int32_t* times) {
+  std::int32_t* firsts = RowScratch(task, group);
+  FindRepeats(task.kernels, positions, rows, firsts);
+  for (std::size_t t = 0; t < positions; ++t) {
+    if (static_cast<std::size_t>(firsts[t]) == t) continue;
+    if (rows[t] >= 0) ++times[firsts[t]];
+    rows[t] = -1;
+  }
+  double squares = 0;
+  for (std::size_t t = 0; t < positions; ++t) {
+    if (rows[t] >= 0) squares += static_cast<double>(times[t]) * static_cast<double>(times[t]);
+  }
+  return squares;
+}
+
+// A table's gradients.
+void MeasureRows(const SumTask& task, const SumGroup& group, std::size_t parameter) {
+  const GradientSum& sum = task.sums[parameter];
+  const std::size_t count = sum.outer.positions;
+  double* squares = Squares(task, group, parameter);
+  std::int32_t* rows = RowsOf(task, group, parameter);
+  std::int32_t* times = TimesOf(task, group, parameter);
+  for (std::size_t e = 0; e < group.frame.examples; ++e, rows += count, times += count) {
+    if (!sum.repeated) JoinRows(task, group, sum, rows, e);
+    const double copies = sum.repeated ? CountRows(task, group, count, rows, times) : 1;
+    const std::size_t n = sum.repeated ? sum.outer.d : count * sum.outer.d;
+    // Of no copies nothing is left, though the row be not finite.
+    const double one = SquaresOf(task.kernels, n, Reals(sum.gradient, group.frame, e));
+    squares[e] = copies > 0 ? one * copies : 0;
+  }
+}
+
 void MeasureParameter(const SumTask& task, const SumGroup& group, std::size_t parameter) {
   const GradientSum& sum = task.sums[parameter];
   double* squares = Squares(task, group, parameter);
@@ -80,14 +126,11 @@ void MeasureParameter(const SumTask& task, const SumGroup& group, std::size_t pa
                                      Reals(sum.other, group.frame), squares, group.frame.scratch);
   } else if (sum.squares.size != 0) {
     std::memcpy(squares, At(sum.squares, group.frame, 0), examples * sizeof(double));
+  } else if (sum.method == Method::kSparse) {
+    MeasureRows(task, group, parameter);
   } else {
-    const bool sparse = sum.method == Method::kSparse;
-    const std::size_t n = sparse ? sum.outer.positions * sum.outer.d : sum.numbers;
     for (std::size_t e = 0; e < examples; ++e) {
-      if (sparse) {
-        JoinRows(task, group, sum, RowsOf(task, group, parameter) + e * sum.outer.positions, e);
-      }
-      squares[e] = SquaresOf(task.kernels, n, Reals(sum.gradient, group.frame, e));
+      squares[e] = SquaresOf(task.kernels, sum.numbers, Reals(sum.gradient, group.frame, e));
     }
   }
 }
@@ -160,6 +203,7 @@ void AddRows(const SumTask& task, const SumItem& item, const SumGroup& group, st
   rows.rows = RowsOf(task, group, item.parameter) + e * count;
   rows.begin = static_cast<std::int32_t>(item.begin);
   rows.end = static_cast<std::int32_t>(item.end);
+  if (sum.repeated) rows.times = TimesOf(task, group, item.parameter) + e * count;
   const float* from = Reals(sum.gradient, group.frame, e);
   if (task.target.grid != nullptr) {
     squares[e] += AddGridRows(task.kernels, rows, from, scale, sign, task.target.grid + sum.offset);

@@ -33,8 +33,9 @@ struct SumGroup {
   Frame frame;
   double* squares = nullptr;  // [parameters, SumTask::group]
   float* scales = nullptr;    // [parameters if by layer, else 1; SumTask::group]
-  // Which rows of tables are added to, -1: none; the last RowsRead places are scratch.
-  std::int32_t* rows = nullptr;  // [group + 1, RowsRead]
+  // [RowPlaces]: which rows of tables are added to, -1: none, [group, RowsRead]; how often, where a
+  // gradient is `repeated`, [group, RowsRead]; scratch, [RowsRead].
+  std::int32_t* rows = nullptr;
 };
 
 struct SumItem {
@@ -82,11 +83,15 @@ std::size_t SumScratch(std::span<const GradientSum> sums, const Kernels& kernels
                        std::size_t group);
 // The rows of tables that one example reads.
 std::size_t RowsRead(std::span<const GradientSum> sums);
+// The size of SumGroup::rows.
+inline std::size_t RowPlaces(std::span<const GradientSum> sums, std::size_t group) {
+  return RowsRead(sums) * (2 * group + 1);
+}
 
 // Squared norms of each parameter's gradients, and the factors that follow from them; without
 // clipping, the factors alone, 1. A gradient that is not finite counts as zero. Finds the rows of
 // tables; with clipping, an example's rows that are the same one are joined, in place where `raw`
-// and `gradient` are the same memory.
+// and `gradient` are the same memory, or counted, where the gradient is `repeated`.
 void MeasureGroup(const SumTask& task, SumGroup& group);
 // |g_e|^2 over all parameters. MeasureGroup came before.
 double SquaredNorm(const SumTask& task, const SumGroup& group, std::size_t e);

@@ -33,6 +33,7 @@ struct Work {
   bool clip = false;  // to `bounds`
   bool silu = false;
   Interval bounds;
+  bool of_rows = false;  // a sum, of the rows of inputs[0] at inputs[1]
 };
 
 // Memory for one example that is not the model's: lives from step `first` to step `last`.
@@ -71,6 +72,7 @@ class Lowerer {
   // lowering_select.cc: the nodes that are needed, whose values are one example's, and the values
   // that are only another shape of one.
   void SelectNodes();
+  bool IsReshape(const graph::Node& node) const;
   void FindRoots();
   void FindByExample();
   void ReadKinksFromOutputs();
@@ -81,6 +83,7 @@ class Lowerer {
   bool PlanOuter(const graph::Node& node, std::size_t parameter);
   bool PlanPointConvolution(const graph::Node& node, std::size_t parameter);
   bool PlanSparse(const graph::Node& node, std::size_t parameter);
+  graph::ValueId RepeatedRow(graph::ValueId g, std::size_t d);
   Method ChooseMethod(ParameterPlan& plan, bool ghost_possible) const;
   bool ContractionPays(const ParameterPlan& plan) const;
   void CountProducts(const ParameterPlan& plan);
@@ -96,6 +99,7 @@ class Lowerer {
   void TakeActivationAlong(Work& work);
   void TakeKinksAlong();
   void TakeFactorsAlong();
+  void TakeRowsAlong();
   // The gradients, like the one given, of one normalisation, g being the gradient behind it. A part
   // that is not asked for is null; all are if there is no dx, which alone tells the input for sure.
   struct NormaliseGrads {
@@ -117,6 +121,7 @@ class Lowerer {
   std::optional<Step> ProductStep(const Work& work) const;
   std::optional<Step> ConvolutionStep(const Work& work) const;
   std::optional<Step> SumStep(const graph::Node& node) const;
+  std::optional<Step> GatherStep(const Work& work) const;
   bool EmitMatMul(Work& work);
   bool EmitConvolution(Work& work);
   void SquareWeights(const Work& work, Step& step);

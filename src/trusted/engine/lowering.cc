@@ -42,6 +42,7 @@ Result<LoweredProgram> Lowerer::Run() {
   FindUsers();
   TakeBiasesAlong();
   TakeFactorsAlong();
+  TakeRowsAlong();
   FindUsers();
   GrowChains();
 

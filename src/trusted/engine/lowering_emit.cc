@@ -301,9 +301,14 @@ std::optional<Step> Lowerer::SumStep(const Node& node) const {
 bool Lowerer::EmitSum(Work& work) {
   std::optional<Step> step = SumStep(*work.node);
   if (!step) return false;
+  if (work.of_rows) {
+    step->kind = StepKind::kSumRows;
+    step->sizes[0] = step->n;
+    step->n = static_cast<std::size_t>(Type(work.inputs[0]).shape[0]);
+  }
   step->in[0] = Read(work.inputs[0]);
-  step->has_second = work.inputs.size() > 1;
-  if (step->has_second) step->in[1] = Read(work.inputs[1]);
+  step->has_second = work.inputs.size() > 1 && !work.of_rows;
+  if (work.inputs.size() > 1) step->in[1] = Read(work.inputs[1]);
   step->out[0] = Write(work.node->output);
   Push(*step, work);
   return true;
@@ -348,22 +353,28 @@ bool Lowerer::EmitLayout(Work& work) {
   return true;
 }
 
-bool Lowerer::EmitGather(Work& work) {
+std::optional<Step> Lowerer::GatherStep(const Work& work) const {
   const Node& node = *work.node;
   const ValueId table = work.inputs[0];
   if (node.primitive != &primitives::kGather || node.attributes.axis != 0 || ByExample(table) ||
       Type(table).rank() != 2 || !Type(table).is_real()) {
-    return false;
+    return std::nullopt;
   }
   Step step;
   step.kind = StepKind::kGatherRows;
-  step.in[0] = Read(table);
-  step.in[1] = Read(work.inputs[1]);
   step.outer = Size(work.inputs[1]);
   step.n = static_cast<std::size_t>(Type(table).shape[0]);
   step.inner = static_cast<std::size_t>(Type(table).shape[1]);
-  step.out[0] = Write(node.output);
-  Push(step, work);
+  return step;
+}
+
+bool Lowerer::EmitGather(Work& work) {
+  std::optional<Step> step = GatherStep(work);
+  if (!step) return false;
+  step->in[0] = Read(work.inputs[0]);
+  step->in[1] = Read(work.inputs[1]);
+  step->out[0] = Write(work.node->output);
+  Push(*step, work);
   return true;
 }
 

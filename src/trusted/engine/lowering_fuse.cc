@@ -236,6 +236,24 @@ void Lowerer::TakeFactorsAlong() {
   }
 }
 
+// Rows of a table that only a sum of them reads (a bag of words) are never written.
+void Lowerer::TakeRowsAlong() {
+  if (!fast()) return;
+  for (Work& sum : work_) {
+    if (sum.absorbed || sum.inputs.size() != 1) continue;
+    const std::optional<Step> step = SumStep(*sum.node);
+    const int maker = step ? work_of_[Index(Root(sum.inputs[0]))] : -1;
+    std::size_t user = 0;
+    if (maker < 0 || !OnlyUserIs(sum.inputs[0], user)) continue;
+    Work& rows = work_[static_cast<std::size_t>(maker)];
+    const std::optional<Step> gather = rows.absorbed ? std::nullopt : GatherStep(rows);
+    if (!gather || gather->inner != step->inner || gather->outer != step->outer * step->n) continue;
+    sum.inputs = rows.inputs;
+    sum.of_rows = true;
+    rows.absorbed = true;
+  }
+}
+
 bool Lowerer::Joins(std::size_t w, int chain) const {
   const std::vector<std::size_t>& members = chains_[static_cast<std::size_t>(chain)];
   if (members.size() >= kChainMembersMax) return false;

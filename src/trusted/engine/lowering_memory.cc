@@ -152,7 +152,7 @@ void Lowerer::FindLives() {
   }
   if (goal_.seed != kNoValue) from_start(out_.seed);
   for (const GradientSum& sum : out_.sums) {
-    if (sum.method == Method::kSparse) from_start(sum.gradient);
+    if (sum.raw.size > 0) from_start(sum.gradient);  // which no step may have written
   }
 }
 

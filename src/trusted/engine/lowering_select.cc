@@ -34,18 +34,25 @@ void Lowerer::SelectNodes() {
   }
 }
 
-// A Reshape changes no number: its value is its input's memory.
+// Whether a value has the numbers of its input, in their order. A sum over axes of one element, as
+// the gradient of a bias is, and a repetition along such axes are no more than a Reshape.
+bool Lowerer::IsReshape(const Node& node) const {
+  if (node.primitive == &primitives::kReshape) return true;
+  return (node.primitive == &primitives::kSumOver || node.primitive == &primitives::kBroadcastTo) &&
+         Size(node.inputs[0]) == Size(node.output);
+}
+
+// Its value is its input's memory.
 void Lowerer::FindRoots() {
   roots_.resize(graph_.values().size());
   for (std::size_t id = 0; id < roots_.size(); ++id) {
     roots_[id] = static_cast<ValueId>(id);
     if (graph_.values()[id].source != Source::kNode) continue;
     const Node& node = graph_.nodes()[graph_.values()[id].index];
-    if (node.primitive == &primitives::kReshape) roots_[id] = Root(node.inputs[0]);
+    if (IsReshape(node)) roots_[id] = Root(node.inputs[0]);
   }
-  work_.erase(std::remove_if(
-                  work_.begin(), work_.end(),
-                  [](const Work& work) { return work.node->primitive == &primitives::kReshape; }),
+  work_.erase(std::remove_if(work_.begin(), work_.end(),
+                             [this](const Work& work) { return IsReshape(*work.node); }),
               work_.end());
 }
 

@@ -8,6 +8,8 @@
 //
 // so ghost is taken when T^2 (p + d) < 4 p d, and instantiate when V for the group fits a cache;
 // where it would not, ghost. Without privacy the contraction alone is left of ghost.
+#include <algorithm>
+
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
 
@@ -117,6 +119,7 @@ bool Lowerer::PlanSparse(const Node& node, std::size_t parameter) {
   const ValueId indices = node.inputs[0];
   const ValueId g = node.inputs[1];
   if (table.size() != 2 || !ByExample(g)) return false;
+  const ValueId row = RepeatedRow(g, At(table, 1));
   ParameterPlan& plan = out_.parameters[parameter];
   plan.kind = "table";
   plan.method = Method::kSparse;
@@ -127,8 +130,29 @@ bool Lowerer::PlanSparse(const Node& node, std::size_t parameter) {
   sum.method = Method::kSparse;
   sum.table_rows = plan.rows;
   sum.outer = {1, plan.positions, 0, plan.columns, 0, plan.columns};
-  pending_.push_back({parameter, g, indices, false});
+  sum.repeated = row != kNoValue;
+  pending_.push_back({parameter, sum.repeated ? row : g, indices, false});
   return true;
+}
+
+// The one row [d] that is repeated to make up g, as the gradient of a sum of rows is; nothing else
+// is to read g, which is then never written.
+ValueId Lowerer::RepeatedRow(ValueId g, std::size_t d) {
+  const int maker = work_of_[Index(Root(g))];
+  std::size_t user = 0;
+  const bool is_gradient =
+      std::any_of(goal_.gradients.begin(), goal_.gradients.end(),
+                  [&](ValueId id) { return id != kNoValue && Root(id) == Root(g); });
+  if (maker < 0 || is_gradient || !OnlyUserIs(g, user)) return kNoValue;
+  Work& repeats = work_[static_cast<std::size_t>(maker)];
+  if (repeats.absorbed || repeats.node->primitive != &primitives::kBroadcastTo) return kNoValue;
+  const ValueId row = repeats.inputs[0];
+  const graph::Shape& shape = Type(row).shape;
+  if (!ByExample(row) || Size(row) != d || shape.empty() || At(shape, shape.size() - 1) != d) {
+    return kNoValue;
+  }
+  repeats.absorbed = true;
+  return row;
 }
 
 void Lowerer::PlanSum(std::size_t parameter) {
@@ -193,7 +217,7 @@ void Lowerer::EmitSums() {
     }
     Keep(sum.gradient);
     if (pending.other != kNoValue) Keep(sum.other);
-    if (sum.method == Method::kSparse && options_.mode == Mode::kPrivateTraining) {
+    if (sum.method == Method::kSparse && !sum.repeated && options_.mode == Mode::kPrivateTraining) {
       sum.raw = sum.gradient;
       if (IsReadTwice(pending.gradient)) {
         sum.gradient = NewBuffer(sum.outer.positions * sum.outer.d);

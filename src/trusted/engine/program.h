@@ -57,7 +57,8 @@ enum class StepKind : unsigned char {
   kAveragePool,
   kAveragePoolGrad,
   kPermute,
-  kGatherRows,  // out = the rows of in0 [rows, size] at in1, int64; NaN out of range
+  kGatherRows,  // out = the rows of in0 [n, inner] at in1 [outer], int64; NaN out of range
+  kSumRows,     // out [outer, inner] = each the sum of sizes[0] of the same rows
   kMove,        // out = numbers of in0 to in2, at the places of in3; in compiled models alone
 };
 
@@ -92,7 +93,7 @@ struct Step {
   kernels::Divisor divisor = kernels::Divisor::kInputs;
   simd::NormaliseAffineShape normalise{};  // of one example
   simd::SoftmaxShape softmax{};            // of one example
-  std::size_t outer = 0;                   // kSum, pools (planes), kGatherRows (indices)
+  std::size_t outer = 0;                   // kSum, pools (planes), kGatherRows, kSumRows
   std::size_t n = 0;
   std::size_t inner = 0;
   std::size_t axes = 0;  // kPermute, of one example

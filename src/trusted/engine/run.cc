@@ -180,6 +180,17 @@ void RunGatherRows(const Step& step, const Frame& frame) {
   }
 }
 
+void RunSumRows(const Step& step, const Kernels& kernels, const Frame& frame) {
+  const simd::TableOfRows table{Reals(step.in[0], frame), step.n, step.inner};
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    const auto* indices = reinterpret_cast<const std::int64_t*>(At(step.in[1], frame, e));
+    float* out = Reals(step.out[0], frame, e);
+    for (std::size_t i = 0; i < step.outer; ++i, indices += step.sizes[0], out += step.inner) {
+      kernels.rows->sum_rows(table, step.sizes[0], indices, out);
+    }
+  }
+}
+
 void RunMove(const Step& step, const Frame& frame) {
   constexpr std::int64_t kElement = (std::int64_t{1} << kMoveInputShift) - 1;
   const auto* places = reinterpret_cast<const std::int64_t*>(At(step.in[kMoveInputsMax], frame));
@@ -283,6 +294,8 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
       return RunPermute(step, kernels, frame);
     case StepKind::kGatherRows:
       return RunGatherRows(step, frame);
+    case StepKind::kSumRows:
+      return RunSumRows(step, kernels, frame);
     case StepKind::kMove:
       return RunMove(step, frame);
   }

@@ -49,13 +49,12 @@ double AddGrid(const Kernels& kernels, std::size_t n, const float* x, float scal
 
 namespace {
 
-// Calls visit(from, to) for the places of x and the table where a row begins.
+// Calls visit(t) for each row t that counts.
 template <typename Visit>
 void ForRows(const simd::TableRows& rows, const Visit& visit) {
   for (std::size_t t = 0; t < rows.count; ++t) {
     const std::int32_t row = rows.rows[t];
-    if (row < rows.begin || row >= rows.end) continue;
-    visit(t * rows.d, static_cast<std::size_t>(row) * rows.d);
+    if (row >= rows.begin && row < rows.end) visit(t);
   }
 }
 
@@ -64,8 +63,8 @@ void ForRows(const simd::TableRows& rows, const Visit& visit) {
 void AddScaledRows(const Kernels& kernels, const simd::TableRows& rows, const float* x, float scale,
                    float* table) {
   if (kernels.sums != nullptr) return kernels.sums->add_scaled_rows(rows, x, scale, table);
-  ForRows(rows, [&](std::size_t from, std::size_t to) {
-    AddScaled(kernels, rows.d, x + from, scale, table + to);
+  ForRows(rows, [&](std::size_t t) {
+    AddScaled(kernels, rows.d, rows.From(t, x), rows.Scale(t, scale), table + rows.To(t));
   });
 }
 
@@ -73,8 +72,9 @@ double AddGridRows(const Kernels& kernels, const simd::TableRows& rows, const fl
                    std::int32_t sign, std::int32_t* table) {
   if (kernels.sums != nullptr) return kernels.sums->add_grid_rows(rows, x, scale, sign, table);
   double squares = 0;
-  ForRows(rows, [&](std::size_t from, std::size_t to) {
-    squares += AddGrid(kernels, rows.d, x + from, scale, sign, table + to);
+  ForRows(rows, [&](std::size_t t) {
+    squares +=
+        AddGrid(kernels, rows.d, rows.From(t, x), rows.Scale(t, scale), sign, table + rows.To(t));
   });
   return squares;
 }

@@ -24,13 +24,14 @@ struct GradientSum {
   std::size_t offset = 0;  // in the flat vector
   std::size_t numbers = 0;
   // kInstantiate: the gradient, by example. kSparse: rows [positions, d], with duplicates joined
-  // when private. Otherwise g.
+  // when private; if `repeated`, one row [d], which is that of all positions. Otherwise g.
   Operand gradient;
   Operand other;             // a of simd::OuterShape; kSparse: the indices
   Operand raw;               // kSparse: the rows as they came, which may be the same memory
   Operand squares;           // kInstantiate: a double, if the step that made the gradient has them
   simd::OuterShape outer{};  // of one example: examples = 1
   std::size_t table_rows = 0;  // kSparse
+  bool repeated = false;
 };
 
 enum class ClippingKind : unsigned char {

@@ -14,7 +14,7 @@ namespace anchorhold::simd::HWY_NAMESPACE {
 #if HWY_TARGET != HWY_SCALAR
 
 extern const RowKernels kRows;
-const RowKernels kRows = {Normalise, NormaliseGrad, Softmax,     SoftmaxGrad,     Sum,
+const RowKernels kRows = {Normalise, NormaliseGrad, Softmax,     SoftmaxGrad,     Sum,    SumRows,
                           MaxPool,   MaxPoolGrad,   AveragePool, AveragePoolGrad, Permute};
 
 #endif  // HWY_TARGET != HWY_SCALAR

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "trusted/kernels/normalise.h"
 #include "trusted/kernels/pooling.h"
@@ -46,6 +47,13 @@ struct SoftmaxShape {
   bool log = false;
 };
 
+// [rows, width], which examples read rows of.
+struct TableOfRows {
+  const float* data = nullptr;
+  std::size_t rows = 0;
+  std::size_t width = 0;
+};
+
 struct RowKernels {
   // stats [outer * groups, 2]: mean (0 unless kMeanVariance) and the divisor's reciprocal.
   void (*normalise)(const NormaliseAffineShape& shape, const float* x, const float* scale,
@@ -64,6 +72,9 @@ struct RowKernels {
   // y [outer, inner] = sum over n of x [outer, n, inner], or of x z elementwise (z null: x alone).
   void (*sum)(std::size_t outer, std::size_t n, std::size_t inner, const float* x, const float* z,
               float* y);
+  // y [width] = the sum of the table's rows at indices[0 .. n), those below 0 from the table's end;
+  // NaN if one is out of range. Addresses depend on the indices.
+  void (*sum_rows)(const TableOfRows& table, std::size_t n, const std::int64_t* indices, float* y);
 
   // Pooling of `planes` images with two spatial axes, as kernels/pooling.h does it.
   void (*max_pool)(std::size_t planes, const kernels::Windows& windows, const float* x, float* y);

@@ -22,6 +22,7 @@ void Softmax(const SoftmaxShape& shape, const float* x, float* y);
 void SoftmaxGrad(const SoftmaxShape& shape, const float* y, const float* g, float* dx);
 void Sum(std::size_t outer, std::size_t n, std::size_t inner, const float* x, const float* z,
          float* y);
+void SumRows(const TableOfRows& table, std::size_t n, const std::int64_t* indices, float* y);
 void MaxPool(std::size_t planes, const kernels::Windows& windows, const float* x, float* y);
 void MaxPoolGrad(std::size_t planes, const kernels::Windows& windows, const float* x,
                  const float* g, float* dx);

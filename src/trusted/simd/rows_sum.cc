@@ -5,6 +5,9 @@
 // neighbouring columns, and a column is summed in chains of kChainLength terms, the chains' sums in
 // a chain: n terms pass through at most kChainLength + n / kChainLength + 1 additions. Where a row
 // is much shorter than a vector, k rows side by side are taken as one, and the k sums added last.
+//
+// A sum of a table's rows goes as that of columns does, so it has the bits of the rows gathered
+// first and then summed (where they are no shorter than a vector).
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/rows_sum.cc"
 #include "trusted/simd/tables.h"
@@ -12,7 +15,9 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <cstdint>
 #include <cstring>
+#include <limits>
 
 #include "trusted/simd/rows_lanes-inl.h"
 #include "trusted/simd/rows_parts-inl.h"
@@ -31,6 +36,7 @@ struct Terms {
     return hn::Add(sum, at.Load(x));
   }
   HWY_INLINE float One(std::size_t i) const { return x[i]; }
+  HWY_INLINE Terms Row(std::size_t j, std::size_t stride) const { return From(j * stride); }
 };
 struct Products {
   const float* x;
@@ -41,6 +47,17 @@ struct Products {
     return hn::MulAdd(at.Load(x), at.Load(z), sum);
   }
   HWY_INLINE float One(std::size_t i) const { return x[i] * z[i]; }
+  HWY_INLINE Products Row(std::size_t j, std::size_t stride) const { return From(j * stride); }
+};
+// Rows of a table, at indices that are in its range or, from its end, negative.
+struct Gathered {
+  const float* table;
+  const std::int64_t* indices;
+  std::int64_t rows;
+  HWY_INLINE Terms Row(std::size_t j, std::size_t stride) const {
+    const std::int64_t row = indices[j] < 0 ? indices[j] + rows : indices[j];
+    return {table + static_cast<std::size_t>(row) * stride};
+  }
 };
 
 template <class Of>
@@ -74,7 +91,7 @@ HWY_INLINE void SumColumnsWhole(std::size_t n, std::size_t stride, std::size_t a
     FloatVec sum[kVectors];
     for (std::size_t k = 0; k < kVectors; ++k) sum[k] = zero;
     for (const std::size_t end = std::min(n, j + kChainLength); j < end; ++j) {
-      const Of row = of.From(j * stride + at);
+      const auto row = of.Row(j, stride).From(at);
       for (std::size_t k = 0; k < kVectors; ++k) {
         sum[k] = row.AddTo(sum[k], WholeVector{k * kLanes});
       }
@@ -91,7 +108,7 @@ HWY_INLINE void SumColumnsPart(std::size_t n, std::size_t stride, std::size_t at
   for (std::size_t j = 0; j < n;) {
     FloatVec sum = hn::Zero(Floats());
     for (const std::size_t end = std::min(n, j + kChainLength); j < end; ++j) {
-      sum = of.From(j * stride + at).AddTo(sum, PartVector{0, count});
+      sum = of.Row(j, stride).From(at).AddTo(sum, PartVector{0, count});
     }
     total = hn::Add(total, sum);
   }
@@ -104,6 +121,11 @@ HWY_INLINE void SumColumns(std::size_t n, std::size_t width, Of of, float* y) {
   std::size_t at = 0;
   for (; at + kVectors * kLanes <= width; at += kVectors * kLanes) {
     SumColumnsWhole<kVectors>(n, width, at, of, y);
+  }
+  constexpr std::size_t kHalf = kVectors / 2;
+  if (at + kHalf * kLanes <= width) {
+    SumColumnsWhole<kHalf>(n, width, at, of, y);
+    at += kHalf * kLanes;
   }
   for (; at + kLanes <= width; at += kLanes) SumColumnsWhole<1>(n, width, at, of, y);
   if (at < width) SumColumnsPart(n, width, at, width - at, of, y);
@@ -144,6 +166,16 @@ HWY_INLINE void SumAll(std::size_t outer, std::size_t n, std::size_t inner, Of o
 void Sum(std::size_t outer, std::size_t n, std::size_t inner, const float* x, const float* z,
          float* y) {
   z == nullptr ? SumAll(outer, n, inner, Terms{x}, y) : SumAll(outer, n, inner, Products{x, z}, y);
+}
+
+// Addresses follow the indices: docs/side-channels.md.
+void SumRows(const TableOfRows& table, std::size_t n, const std::int64_t* indices, float* y) {
+  const auto rows = static_cast<std::int64_t>(table.rows);
+  bool within = true;
+  for (std::size_t j = 0; j < n; ++j) within &= indices[j] >= -rows && indices[j] < rows;
+  if (within) return SumColumns<8>(n, table.width, Gathered{table.data, indices, rows}, y);
+  const FloatVec nan = hn::Set(Floats(), std::numeric_limits<float>::quiet_NaN());
+  ForEachVector(table.width, [&](auto at) ANCHORHOLD_LAMBDA { at.Store(nan, y); });
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR

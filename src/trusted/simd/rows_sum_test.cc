@@ -1,7 +1,9 @@
 // Sums and permutations.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "trusted/simd/rows_for_test.h"
 
@@ -72,6 +74,53 @@ TEST_P(RowsSumTest, AnExampleHasTheSameBitsInAnyGroup) {
       kernels().sum(1, n, inner, x.data() + o * n * inner, z.data() + o * n * inner, one.data());
       EXPECT_TRUE(SameBits(one.data(), y.data() + o * inner, inner)) << n << " " << inner;
     }
+  }
+}
+
+// The rows gathered and then summed: the same bits, but for rows shorter than a vector.
+TEST_P(RowsSumTest, RowsOfATableAreSummedAsIfGathered) {
+  constexpr std::size_t kRows = 11;
+  std::mt19937 random(5);
+  for (const std::size_t width : {1u, 3u, 8u, 16u, 17u, 64u, 70u, 129u, 300u}) {
+    const Numbers table(kRows * width, 1);
+    for (const std::size_t n : {0u, 1u, 2u, 63u, 64u, 65u, 200u}) {
+      SCOPED_TRACE(std::to_string(n) + " of " + std::to_string(width));
+      std::vector<std::int64_t> indices(n);
+      Numbers rows(n * width);
+      for (std::size_t j = 0; j < n; ++j) {
+        const std::size_t row = random() % kRows;
+        indices[j] = static_cast<std::int64_t>(row) - (j % 3 == 0 ? std::int64_t{kRows} : 0);
+        std::copy_n(table.data() + row * width, width, rows.data() + j * width);
+      }
+      Results expected(width);
+      Results found(width);
+      kernels().sum(1, n, width, rows.data(), nullptr, expected.data());
+      kernels().sum_rows({table.data(), kRows, width}, n, indices.data(), found.data());
+      EXPECT_TRUE(found.Intact());
+      if (width >= 16) {
+        EXPECT_TRUE(SameBits(found.data(), expected.data(), width));
+      }
+      const double additions = 2 * (std::min(static_cast<double>(n), 64.0) + 6);
+      for (std::size_t i = 0; i < width; ++i) {
+        EXPECT_NEAR(found[i], expected[i], additions * static_cast<double>(n) * 0x1p-23);
+      }
+    }
+  }
+}
+
+TEST_P(RowsSumTest, ARowOutOfRangeMakesTheSumNaN) {
+  const Numbers table(5 * 33, 1);
+  for (const std::int64_t wrong :
+       {std::int64_t{5}, std::int64_t{-6}, std::numeric_limits<std::int64_t>::max(),
+        std::numeric_limits<std::int64_t>::min()}) {
+    const std::int64_t indices[] = {0, 4, wrong, -5};
+    Results found(33);
+    kernels().sum_rows({table.data(), 5, 33}, 4, indices, found.data());
+    EXPECT_TRUE(found.Intact());
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_TRUE(std::isnan(found[i]));
+    Results none(33);
+    kernels().sum_rows({table.data(), 0, 33}, 1, indices, none.data());
+    EXPECT_TRUE(std::isnan(none[0]) && std::isnan(none[32]));
   }
 }
 

@@ -19,23 +19,24 @@ namespace anchorhold::simd::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// From the last s to the first, so that the least one stands in the end: each goes to all t behind
-// it that are equal to it, itself among them.
+// From the last s to the first, so that the least one stands in the end: each goes to all t from it
+// on that are equal to it. Whole vectors are read and written; what one that begins before s then
+// holds there, its own s writes over.
 void FindRepeats(std::size_t n, const std::int32_t* rows, std::int32_t* first) {
   const hn::ScalableTag<std::int32_t> d;
   const std::size_t lanes = hn::Lanes(d);
+  const std::size_t whole = n / lanes * lanes;
   for (std::size_t s = n; s-- > 0;) {
     const auto row = hn::Set(d, rows[s]);
     const auto place = hn::Set(d, static_cast<std::int32_t>(s));
-    first[s] = static_cast<std::int32_t>(s);
-    std::size_t t = s + 1;
-    for (; t + lanes <= n; t += lanes) {
+    for (std::size_t t = s / lanes * lanes; t < whole; t += lanes) {
       const auto equal = hn::Eq(hn::LoadU(d, rows + t), row);
       hn::StoreU(hn::IfThenElse(equal, place, hn::LoadU(d, first + t)), d, first + t);
     }
-    for (; t < n; ++t) {
-      first[t] = rows[t] == rows[s] ? static_cast<std::int32_t>(s) : first[t];
-    }
+    if (whole == n) continue;
+    const auto equal = hn::Eq(LoadPart(d, rows + whole, n - whole), row);
+    const auto known = LoadPart(d, first + whole, n - whole);
+    StorePart(hn::IfThenElse(equal, place, known), d, first + whole, n - whole);
   }
 }
 
@@ -94,11 +95,11 @@ double AddGrid(std::size_t n, const float* x, float scale, std::int32_t sign, st
       [&](std::size_t i, std::size_t rest) HWY_ATTR { return add(x + i, sum + i, rest); });
 }
 
-// Calls visit(from, to) for the places of x and the table where a row that counts begins. Those are
-// listed first, without branches, which nothing could foretell.
+// Calls visit(t) for each row t that counts. Those are listed first, without branches, which
+// nothing could foretell.
+constexpr std::size_t kListed = 128;
 template <class Visit>
 HWY_INLINE void ForRows(const TableRows& rows, const Visit& visit) {
-  constexpr std::size_t kListed = 128;
   std::uint32_t listed[kListed];
   const auto range = static_cast<std::uint32_t>(rows.end - rows.begin);
   for (std::size_t first = 0; first < rows.count; first += kListed) {
@@ -109,22 +110,72 @@ HWY_INLINE void ForRows(const TableRows& rows, const Visit& visit) {
       const auto place = static_cast<std::uint32_t>(rows.rows[first + t] - rows.begin);
       count += static_cast<std::size_t>(place < range);
     }
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::size_t t = first + listed[i];
-      visit(t * rows.d, static_cast<std::size_t>(rows.rows[t]) * rows.d);
-    }
+    for (std::size_t i = 0; i < count; ++i) visit(first + listed[i]);
   }
 }
 
 void AddScaledRows(const TableRows& rows, const float* x, float scale, float* table) {
-  ForRows(rows, [&](std::size_t from, std::size_t to)
-                    HWY_ATTR { AddScaled(rows.d, x + from, scale, table + to); });
+  ForRows(rows, [&](std::size_t t) HWY_ATTR {
+    AddScaled(rows.d, rows.From(t, x), rows.Scale(t, scale), table + rows.To(t));
+  });
+}
+
+// sum += sign v for each of the sums that begin at places[0 .. count); returns what AddGrid would
+// for all of them.
+double AddGridTo(const std::size_t* places, std::size_t count, std::size_t n, const float* x,
+                 float scale, std::int32_t sign, std::int32_t* sums) {
+  const GridAdd add(scale, sign);
+  const GridAdd::DI d;
+  const double squares = SumSquares(
+      n,
+      [&](std::size_t i) HWY_ATTR {
+        const auto v = add.Whole(hn::LoadU(GridAdd::D(), x + i));
+        const auto more = add.Signed(v);
+        for (std::size_t k = 0; k < count; ++k) {
+          std::int32_t* sum = sums + places[k] + i;
+          hn::StoreU(hn::Add(hn::LoadU(d, sum), more), d, sum);
+        }
+        return v;
+      },
+      [&](std::size_t i, std::size_t rest) HWY_ATTR {
+        const auto v = add.Whole(LoadPart(GridAdd::D(), x + i, rest));
+        const auto more = add.Signed(v);
+        for (std::size_t k = 0; k < count; ++k) {
+          std::int32_t* sum = sums + places[k] + i;
+          StorePart(hn::Add(LoadPart(d, sum, rest), more), d, sum, rest);
+        }
+        return v;
+      });
+  return static_cast<double>(count) * squares;
+}
+
+// Most rows are added to once, so that v is the same for all of them.
+double AddGridRepeated(const TableRows& rows, const float* x, float scale, std::int32_t sign,
+                       std::int32_t* table) {
+  std::size_t once[kListed];
+  double squares = 0;
+  std::size_t count = 0;
+  const auto add_once = [&]() HWY_ATTR {
+    squares += AddGridTo(once, count, rows.d, x, scale, sign, table);
+    count = 0;
+  };
+  ForRows(rows, [&](std::size_t t) HWY_ATTR {
+    if (rows.times[t] != 1) {
+      squares += AddGrid(rows.d, x, rows.Scale(t, scale), sign, table + rows.To(t));
+      return;
+    }
+    once[count] = rows.To(t);
+    if (++count == kListed) add_once();
+  });
+  add_once();
+  return squares;
 }
 
 // The chains go on over the rows: closing them for each would cost more than a short row.
 double AddGridRows(const TableRows& rows, const float* x, float scale, std::int32_t sign,
                    std::int32_t* table) {
   const std::size_t lanes = hn::Lanes(hn::ScalableTag<float>());
+  if (rows.times != nullptr) return AddGridRepeated(rows, x, scale, sign, table);
   const GridAdd add(scale, sign);
   SquareSum sum;
   std::size_t links = 0;
@@ -133,9 +184,9 @@ double AddGridRows(const TableRows& rows, const float* x, float scale, std::int3
     sum.CloseChains();
     links = 0;
   };
-  ForRows(rows, [&](std::size_t from, std::size_t to) HWY_ATTR {
-    const float* row = x + from;
-    std::int32_t* place = table + to;
+  ForRows(rows, [&](std::size_t t) HWY_ATTR {
+    const float* row = x + t * rows.d;
+    std::int32_t* place = table + rows.To(t);
     std::size_t i = 0;
     for (; i + kChains * lanes <= rows.d; i += kChains * lanes) {
       for (std::size_t chain = 0; chain < kChains; ++chain) {

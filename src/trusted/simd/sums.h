@@ -16,6 +16,15 @@ struct TableRows {
   const std::int32_t* rows = nullptr;
   std::int32_t begin = 0;
   std::int32_t end = 0;
+  // If not null, what is added is one row, [d], times[t] of it to row rows[t].
+  const std::int32_t* times = nullptr;
+  float Scale(std::size_t t, float scale) const {
+    return times == nullptr ? scale : scale * static_cast<float>(times[t]);
+  }
+  const float* From(std::size_t t, const float* x) const {
+    return times == nullptr ? x + t * d : x;
+  }
+  std::size_t To(std::size_t t) const { return static_cast<std::size_t>(rows[t]) * d; }
 };
 
 struct SumKernels {

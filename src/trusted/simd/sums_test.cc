@@ -211,6 +211,42 @@ TEST_P(Sums, RowsAreAddedWhereTheyBelong) {
   }
 }
 
+// One row to many, to each of them some times over.
+TEST_P(Sums, ARowIsAddedAsOftenAsItIsRead) {
+  constexpr std::int32_t kTable = 300;
+  for (const std::size_t d : {1U, 15U, 16U, 64U, 70U, 129U}) {
+    for (const std::size_t count : {0U, 1U, 40U, 290U}) {
+      const Floats x = RandomFloats(d, random_, 1e5F);
+      std::vector<std::int32_t> rows(count);
+      std::vector<std::int32_t> times(count, 1);
+      for (std::size_t t = 0; t < count; ++t) {
+        rows[t] = t % 7 == 3 ? -1 : static_cast<std::int32_t>((t * 11 + 5) % kTable);
+        if (t % 5 == 2) times[t] = 1 + static_cast<std::int32_t>(t % 4);
+      }
+      const TableRows places{count, d, rows.data(), 1, kTable - 1, times.data()};
+      std::vector<std::int32_t> expected(kTable * d, 3);
+      Floats expected_reals = RandomFloats(kTable * d, random_);
+      Guarded<std::int32_t> table(expected);
+      Guarded<float> reals(expected_reals);
+      double squares = 0;
+      for (std::size_t t = 0; t < count; ++t) {
+        if (rows[t] < places.begin || rows[t] >= places.end) continue;
+        const std::size_t at = static_cast<std::size_t>(rows[t]) * d;
+        const float scale = 0.5F * static_cast<float>(times[t]);
+        squares += kernels().add_grid(d, x.data(), scale, 1, &expected[at]);
+        kernels().add_scaled(d, x.data(), scale, &expected_reals[at]);
+      }
+      const double found = kernels().add_grid_rows(places, x.data(), 0.5F, 1, table.data());
+      EXPECT_EQ(table.Values(), expected);
+      EXPECT_NEAR(found, squares, squares * 0x1p-18);
+      kernels().add_scaled_rows(places, x.data(), 0.5F, reals.data());
+      EXPECT_EQ(reals.Values(), expected_reals);
+      EXPECT_EQ(kernels().add_grid_rows(places, x.data(), 0.5F, -1, table.data()), found);
+      EXPECT_EQ(table.Values(), std::vector<std::int32_t>(kTable * d, 3));
+    }
+  }
+}
+
 TEST_P(Sums, FlushGridEmptiesIntoTheTotal) {
   for (const std::size_t n : kSizes) {
     std::vector<std::int32_t> small(n);
