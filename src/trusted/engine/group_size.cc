@@ -29,7 +29,7 @@ double Cost(const LoweredProgram& program, const Kernels& kernels, std::size_t g
         macs = positions * static_cast<double>(step.gemm.inner * step.gemm.columns);
       } else if (step.kind == StepKind::kConvolution || step.kind == StepKind::kConvolutionInput) {
         const kernels::ConvolutionShape& shape = step.convolution;
-        positions = static_cast<double>(shape.windows.outputs());
+        positions = static_cast<double>(shape.batch * shape.windows.outputs());
         macs = positions * static_cast<double>(shape.groups * shape.out_channels *
                                                shape.in_channels * shape.windows.taps());
         if (step.packed && kernels.convolution->minimal(shape, MapOf(step.kind))) {

@@ -113,7 +113,7 @@ class Lowerer {
   void GrowChains();
   bool Joins(std::size_t work, int chain) const;
 
-  // lowering_emit.cc: one step a work.
+  // lowering_emit.cc: one step a work; lowering_layout.cc: those that only move numbers.
   void EmitSteps();
   void Emit(std::size_t work);
   bool EmitFast(Work& work);
@@ -130,9 +130,19 @@ class Lowerer {
   bool EmitPool(Work& work);
   bool EmitRows(Work& work);
   bool EmitSum(Work& work);
+  bool EmitSumOfSums(Work& work);
   bool EmitLayout(Work& work);
   bool EmitGather(Work& work);
+  bool EmitTake(Work& work);
+  bool EmitLargest(Work& work);
+  bool EmitConcat(Work& work);
+  bool EmitPad(Work& work);
   void EmitNaive(Work& work);
+  // lowering_volume.cc: windows over three axes.
+  Operand Unfolded(graph::ValueId x, const kernels::ConvolutionShape& volume, const Work& work);
+  Operand Images(graph::ValueId g, const kernels::ConvolutionShape& volume, const Work& work);
+  void EmitVolume(const Work& work, Step step, const kernels::ConvolutionShape& volume);
+  void EmitVolumePool(const Work& work, Step step);
   bool EmitNormalise(Work& work);
   bool EmitNormaliseGrad(std::size_t work);
   bool EmitChain(std::size_t last);
@@ -192,6 +202,15 @@ struct Product {
 std::optional<Product> ProductOf(const graph::Shape& a, const graph::Shape& b,
                                  const graph::Shape& y, const graph::Attributes& attributes);
 
+// [outer, n, inner], of which n goes. Nothing where there are other axes between those that go, of
+// those of more than one element.
+struct SumAxes {
+  std::size_t outer = 1;
+  std::size_t n = 1;
+  std::size_t inner = 1;
+};
+std::optional<SumAxes> AxesOf(const graph::Shape& in, const graph::Shape& out);
+
 // The elementwise operation that a node is; nothing for other nodes.
 std::optional<simd::PointInstruction> PointOf(const graph::Node& node);
 
@@ -201,6 +220,12 @@ std::optional<Interval> KinkedAt(const graph::Node& node);
 
 // Whether two nodes are of normalisations with the same rows and statistics, if of the same values.
 bool SameRows(const graph::Node& a, const graph::Node& b);
+
+// Whether it is convolved as images, its depth unfolded, and as which.
+inline bool IsVolume(const kernels::ConvolutionShape& shape) {
+  return shape.batch == 1 && shape.windows.axes == 3;
+}
+kernels::ConvolutionShape FlatConvolution(const kernels::ConvolutionShape& volume);
 
 // From the shapes of x and y of a convolution, for one example.
 kernels::ConvolutionShape ConvolutionOf(const graph::Shape& x, const graph::Shape& y,

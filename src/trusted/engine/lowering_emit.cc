@@ -86,7 +86,8 @@ void Lowerer::Emit(std::size_t w) {
 bool Lowerer::EmitFast(Work& work) {
   if (!Type(work.node->output).is_real()) return false;
   return EmitMatMul(work) || EmitConvolution(work) || EmitNormalise(work) || EmitSum(work) ||
-         EmitRows(work) || EmitPool(work) || EmitLayout(work) || EmitGather(work);
+         EmitRows(work) || EmitPool(work) || EmitLayout(work) || EmitGather(work) ||
+         EmitTake(work) || EmitLargest(work) || EmitConcat(work) || EmitPad(work);
 }
 
 std::optional<Step> Lowerer::ProductStep(const Work& work) const {
@@ -159,9 +160,10 @@ std::optional<Step> Lowerer::ConvolutionStep(const Work& work) const {
               : input ? StepKind::kConvolutionInput
                       : StepKind::kConvolutionWeight;
   step.convolution = ConvolutionOf(x, y, node.attributes.window);
-  // One example is a batch of one image, and the filter is everybody's.
-  if (step.convolution.batch != 1 || !options_.kernels.convolution->serves(step.convolution) ||
-      !ByExample(a) || ByExample(b) != (!forward && !input)) {
+  if (IsVolume(step.convolution)) step.convolution = FlatConvolution(step.convolution);
+  // The filter is everybody's.
+  if (!options_.kernels.convolution->serves(step.convolution) || !ByExample(a) ||
+      ByExample(b) != (!forward && !input)) {
     return std::nullopt;
   }
   return step;
@@ -171,9 +173,19 @@ bool Lowerer::EmitConvolution(Work& work) {
   std::optional<Step> step = ConvolutionStep(work);
   if (!step) return false;
   const kernels::ConvolutionShape& shape = step->convolution;
-  out_.multiply_adds += static_cast<double>(shape.groups * shape.out_channels *
+  out_.multiply_adds += static_cast<double>(shape.batch * shape.groups * shape.out_channels *
                                             shape.windows.outputs() * shape.in_channels) *
                         static_cast<double>(shape.windows.taps());
+  const Node& node = *work.node;
+  const bool input = step->kind == StepKind::kConvolutionInput;
+  const bool forward = step->kind == StepKind::kConvolution;
+  const kernels::ConvolutionShape whole = ConvolutionOf(
+      Type(input ? node.output : node.inputs[0]).shape,
+      Type(forward ? node.output : node.inputs[input ? 0 : 1]).shape, node.attributes.window);
+  if (IsVolume(whole)) {
+    EmitVolume(work, *step, whole);
+    return true;
+  }
   step->in[0] = Read(work.inputs[0]);
   step->in[1] = Read(work.inputs[1]);
   PackFilter(*step);
@@ -190,7 +202,10 @@ bool Lowerer::EmitConvolution(Work& work) {
 
 // What a gradient's norm needs is computed where the gradient is, while it is in the cache.
 void Lowerer::SquareWeights(const Work& work, Step& step) {
-  if (step.kind != StepKind::kConvolutionWeight || options_.mode != Mode::kPrivateTraining) return;
+  if (step.kind != StepKind::kConvolutionWeight || options_.mode != Mode::kPrivateTraining ||
+      step.convolution.batch != 1) {
+    return;
+  }
   for (const PendingSum& pending : pending_) {
     GradientSum& sum = out_.sums[pending.parameter];
     if (sum.method != Method::kInstantiate || Root(pending.gradient) != Root(work.output)) continue;
@@ -241,13 +256,18 @@ bool Lowerer::EmitPool(Work& work) {
                                                          : out;
   step.convolution.windows =
       graph::KernelWindows(node.attributes.window, graph::SpatialSizes(x), graph::SpatialSizes(y));
-  if (step.convolution.windows.axes != 2) return false;
+  const std::size_t axes = step.convolution.windows.axes;
+  if (axes == 0 || axes > 3) return false;
   step.outer = static_cast<std::size_t>(x[0] * x[1]);
   step.divisor = static_cast<kernels::Divisor>(node.attributes.mode);
-  for (std::size_t i = 0; i < work.inputs.size(); ++i) {
-    if (!IsDense(work.inputs[i])) return false;
-    step.in[i] = Read(work.inputs[i]);
+  for (const ValueId id : work.inputs) {
+    if (!IsDense(id)) return false;
   }
+  if (axes == 3) {
+    EmitVolumePool(work, step);
+    return true;
+  }
+  for (std::size_t i = 0; i < work.inputs.size(); ++i) step.in[i] = Read(work.inputs[i]);
   step.out[0] = Write(node.output);
   Push(step, work);
   return true;
@@ -277,30 +297,62 @@ bool Lowerer::EmitRows(Work& work) {
   return true;
 }
 
-std::optional<Step> Lowerer::SumStep(const Node& node) const {
-  if (node.primitive != &primitives::kSumOver || !IsDense(node.inputs[0])) return std::nullopt;
-  const Shape& in = Type(node.inputs[0]).shape;
-  const Shape& out = Type(node.output).shape;
-  // The summed axes, those of size one aside, must be neighbours.
-  Step step;
-  step.kind = StepKind::kSum;
-  step.outer = step.n = step.inner = 1;
+std::optional<SumAxes> AxesOf(const Shape& in, const Shape& out) {
+  SumAxes axes;
   for (std::size_t k = 0; k < in.size(); ++k) {
     const auto size = static_cast<std::size_t>(in[k]);
     if (size == 1) continue;
     if (out[k] == 1) {
-      if (step.inner != 1) return std::nullopt;
-      step.n *= size;
+      if (axes.inner != 1) return std::nullopt;
+      axes.n *= size;
     } else {
-      (step.n == 1 ? step.outer : step.inner) *= size;
+      (axes.n == 1 ? axes.outer : axes.inner) *= size;
     }
   }
+  return axes;
+}
+
+std::optional<Step> Lowerer::SumStep(const Node& node) const {
+  if (node.primitive != &primitives::kSumOver || !IsDense(node.inputs[0])) return std::nullopt;
+  const std::optional<SumAxes> axes = AxesOf(Type(node.inputs[0]).shape, Type(node.output).shape);
+  if (!axes) return std::nullopt;
+  Step step;
+  step.kind = StepKind::kSum;
+  step.outer = axes->outer;
+  step.n = axes->n;
+  step.inner = axes->inner;
   return step;
+}
+
+// Over axes with others between them: over the last ones first.
+bool Lowerer::EmitSumOfSums(Work& work) {
+  const Node& node = *work.node;
+  if (node.primitive != &primitives::kSumOver || !IsDense(node.inputs[0])) return false;
+  Shape left = Type(node.inputs[0]).shape;
+  const Shape& out = Type(node.output).shape;
+  Operand from = Read(node.inputs[0]);
+  while (left != out) {
+    Step step;
+    step.kind = StepKind::kSum;
+    step.outer = step.n = step.inner = 1;
+    std::size_t k = left.size();
+    for (; left[k - 1] == out[k - 1]; --k) step.inner *= static_cast<std::size_t>(left[k - 1]);
+    for (; k > 0 && left[k - 1] != out[k - 1]; --k) {
+      step.n *= static_cast<std::size_t>(left[k - 1]);
+      left[k - 1] = 1;
+    }
+    step.outer = ElementCount(std::span(left).first(k));
+    step.in[0] = from;
+    step.out[0] = left == out ? Write(node.output) : NewBuffer(ElementCount(left));
+    from = step.out[0];
+    Push(step, work);
+  }
+  return true;
 }
 
 bool Lowerer::EmitSum(Work& work) {
   std::optional<Step> step = SumStep(*work.node);
-  if (!step) return false;
+  if (!step) return EmitSumOfSums(work);
   if (work.of_rows) {
     step->kind = StepKind::kSumRows;
     step->sizes[0] = step->n;
@@ -309,70 +361,6 @@ bool Lowerer::EmitSum(Work& work) {
   step->in[0] = Read(work.inputs[0]);
   step->has_second = work.inputs.size() > 1 && !work.of_rows;
   if (work.inputs.size() > 1) step->in[1] = Read(work.inputs[1]);
-  step->out[0] = Write(work.node->output);
-  Push(*step, work);
-  return true;
-}
-
-// Transposes, broadcasts and slices: one input read with strides.
-bool Lowerer::EmitLayout(Work& work) {
-  const Node& node = *work.node;
-  if (!Type(work.inputs[0]).is_real() || !ByExample(work.inputs[0])) return false;
-  const Shape& in = Type(work.inputs[0]).shape;
-  const Shape& out = Type(node.output).shape;
-  std::vector<std::size_t> strides(in.size());
-  std::size_t stride = 1;
-  for (std::size_t k = in.size(); k-- > 0;) {
-    strides[k] = stride;
-    stride *= static_cast<std::size_t>(in[k]);
-  }
-  Step step;
-  step.kind = StepKind::kPermute;
-  if (out.size() > kPermuteAxesMax) return false;
-  step.axes = out.size();
-  for (std::size_t k = 0; k < out.size(); ++k) step.sizes[k] = static_cast<std::size_t>(out[k]);
-  if (node.primitive == &primitives::kTranspose) {
-    for (std::size_t k = 0; k < out.size(); ++k) {
-      step.strides[k] = strides[static_cast<std::size_t>(node.attributes.dims[k])];
-    }
-  } else if (node.primitive == &primitives::kBroadcastTo) {
-    for (std::size_t k = 0; k < in.size(); ++k) {
-      const std::size_t at = out.size() - in.size() + k;
-      step.strides[at] = in[k] == 1 ? 0 : strides[k];
-    }
-  } else if (node.primitive == &primitives::kSlice) {
-    const auto axis = static_cast<std::size_t>(node.attributes.axis);
-    std::copy(strides.begin(), strides.end(), step.strides.begin());
-    step.n = static_cast<std::size_t>(node.attributes.dims[0]) * strides[axis];
-  } else {
-    return false;
-  }
-  step.in[0] = Read(work.inputs[0]);
-  step.out[0] = Write(node.output);
-  Push(step, work);
-  return true;
-}
-
-std::optional<Step> Lowerer::GatherStep(const Work& work) const {
-  const Node& node = *work.node;
-  const ValueId table = work.inputs[0];
-  if (node.primitive != &primitives::kGather || node.attributes.axis != 0 || ByExample(table) ||
-      Type(table).rank() != 2 || !Type(table).is_real()) {
-    return std::nullopt;
-  }
-  Step step;
-  step.kind = StepKind::kGatherRows;
-  step.outer = Size(work.inputs[1]);
-  step.n = static_cast<std::size_t>(Type(table).shape[0]);
-  step.inner = static_cast<std::size_t>(Type(table).shape[1]);
-  return step;
-}
-
-bool Lowerer::EmitGather(Work& work) {
-  std::optional<Step> step = GatherStep(work);
-  if (!step) return false;
-  step->in[0] = Read(work.inputs[0]);
-  step->in[1] = Read(work.inputs[1]);
   step->out[0] = Write(work.node->output);
   Push(*step, work);
   return true;

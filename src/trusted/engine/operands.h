@@ -23,6 +23,9 @@ void ForOperands(Program& program, StepType& step, Visit visit) {
     }
     return;
   }
+  if (step.kind == StepKind::kConcat) {
+    for (std::size_t i = 0; i < step.n; ++i) visit(program.point_operands[step.index + i], false);
+  }
   for (auto& operand : step.in) {
     if (operand.size > 0) visit(operand, false);
   }

@@ -59,6 +59,12 @@ enum class StepKind : unsigned char {
   kPermute,
   kGatherRows,  // out = the rows of in0 [n, inner] at in1 [outer], int64; NaN out of range
   kSumRows,     // out [outer, inner] = each the sum of sizes[0] of the same rows
+  kTake,        // out [outer, sizes0, inner] = in0 [outer, n, inner] at in1 [sizes0], as above
+  kPut,         // out [outer, n, inner] = in0 [outer, sizes0, inner] added up at in1 [sizes0]
+  kConcat,      // out [outer, ..] = the rows of n operands, [outer, ..] each, side by side
+  kPad,         // out = rows of in0 [outer, inner], between sizes[0] and sizes[1] times `low`
+  kFold,        // out [sizes1, strides1, sizes3] = sums of in0 [sizes], of row (o, c, k) in row
+                // (c, o strides0 + k strides2 - strides3), if there is one
   kMove,        // out = numbers of in0 to in2, at the places of in3; in compiled models alone
 };
 
@@ -72,7 +78,7 @@ inline constexpr std::size_t kPermuteAxesMax = 7;  // and the examples'
 // A flag an operand that may be missing.
 struct Step {
   StepKind kind = StepKind::kNaive;
-  std::uint32_t index = 0;  // kNaive, kPointwise
+  std::uint32_t index = 0;  // kNaive, kPointwise; kConcat: the first of its point_operands
   std::array<Operand, kStepInputsMax> in{};
   std::array<Operand, kStepOutputsMax> out{};
   bool has_bias = false;  // in2 of products and convolutions; by column, or by channel
@@ -81,19 +87,19 @@ struct Step {
   bool has_second = false;
   bool has_affine = false;  // scale and shift of the normalisation
   bool clip = false;        // products, convolutions: then to [low, high]
-  float low = 0;
+  float low = 0;            // kPad
   float high = 0;
 
   simd::GemmShape gemm{};   // of one product; rows are multiplied by the examples if fold_rows
   simd::GemmBatch batch{};  // of one example
   bool fold_rows = false;
-  kernels::ConvolutionShape convolution{};
+  kernels::ConvolutionShape convolution{};  // of one example, which may have several images
   simd::ConvolutionMap map = simd::ConvolutionMap::kForward;  // kPackFilter
   bool packed = false;  // in1 of convolutions is the result of kPackFilter
   kernels::Divisor divisor = kernels::Divisor::kInputs;
   simd::NormaliseAffineShape normalise{};  // of one example
   simd::SoftmaxShape softmax{};            // of one example
-  std::size_t outer = 0;                   // kSum, pools (planes), kGatherRows, kSumRows
+  std::size_t outer = 0;  // kSum, pools (planes), kGatherRows, kSumRows, kTake, kPut, kConcat, kPad
   std::size_t n = 0;
   std::size_t inner = 0;
   std::size_t axes = 0;  // kPermute, of one example

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <tuple>
 
 #include "trusted/engine/program.h"
 #include "trusted/kernels/convert.h"
@@ -47,9 +48,57 @@ void RunMatMul(const Step& step, const Kernels& kernels, const Frame& frame) {
   }
 }
 
-void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame) {
+// How many of an example's images are worked off together for their weights' gradients, which lie
+// in scratch memory before they are added up.
+std::size_t ImagesAtOnce(const Step& step) {
+  constexpr std::size_t kMost = 8;
+  constexpr std::size_t kFloats = std::size_t{1} << 20;
+  const std::size_t fit = kFloats / std::max<std::size_t>(step.out[0].size, 1);
+  return std::clamp<std::size_t>(fit, 1, std::min(kMost, step.convolution.batch));
+}
+
+void RunWeightOfImages(const Step& step, const Kernels& kernels, const Frame& frame) {
+  const std::size_t images = step.convolution.batch;
+  const std::size_t weights = step.out[0].size;
+  const std::size_t of_a = step.in[0].size / images;
+  const std::size_t of_b = step.in[1].size / images;
+  const std::size_t most = ImagesAtOnce(step);
+  float* scratch = frame.scratch + most * weights;
   kernels::ConvolutionShape shape = step.convolution;
-  shape.batch = frame.examples;
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    float* out = Reals(step.out[0], frame, e);
+    for (std::size_t first = 0; first < images; first += most) {
+      shape.batch = std::min(most, images - first);
+      kernels.convolution->weight(shape, Reals(step.in[0], frame, e) + first * of_a,
+                                  Reals(step.in[1], frame, e) + first * of_b, weights,
+                                  frame.scratch, nullptr, scratch);
+      for (std::size_t i = 0; i < shape.batch; ++i) {
+        const float* own = frame.scratch + i * weights;
+        if (first + i == 0) {
+          std::memcpy(out, own, weights * sizeof(float));
+        } else {
+          kernels.sums->add_scaled(weights, own, 1, out);
+        }
+      }
+    }
+  }
+}
+
+std::size_t ScratchOfImages(const Step& step, const Kernels& kernels) {
+  std::size_t most = 0;
+  kernels::ConvolutionShape shape = step.convolution;
+  for (shape.batch = 1; shape.batch <= ImagesAtOnce(step); ++shape.batch) {
+    most = std::max(most, kernels.convolution->scratch(shape));
+  }
+  return ImagesAtOnce(step) * step.out[0].size + most;
+}
+
+void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame) {
+  if (step.kind == StepKind::kConvolutionWeight && step.convolution.batch > 1) {
+    return RunWeightOfImages(step, kernels, frame);
+  }
+  kernels::ConvolutionShape shape = step.convolution;
+  shape.batch *= frame.examples;
   const float* a = Reals(step.in[0], frame);
   const float* b = Reals(step.in[1], frame);
   float* out = Reals(step.out[0], frame);
@@ -158,23 +207,64 @@ void RunPermute(const Step& step, const Kernels& kernels, const Frame& frame) {
                         Reals(step.out[0], frame));
 }
 
-// Addresses follow the indices: docs/side-channels.md.
+// Row `given` of `rows`, those below 0 from the end; `rows` for what is out of range.
+std::size_t RowOf(std::int64_t given, std::size_t rows) {
+  const auto count = static_cast<std::int64_t>(rows);
+  const std::int64_t row = given < 0 ? given + count : given;
+  return row >= 0 && row < count ? static_cast<std::size_t>(row) : rows;
+}
+
+// Addresses follow the indices, here and below: docs/side-channels.md.
+void GatherRows(std::span<const std::int64_t> indices, const float* table, std::size_t rows,
+                std::size_t width, float* out) {
+  for (const std::int64_t given : indices) {
+    const std::size_t row = RowOf(given, rows);
+    if (row == rows) {
+      std::fill_n(out, width, std::numeric_limits<float>::quiet_NaN());
+    } else if (width == 1) {
+      *out = table[row];
+    } else {
+      std::memcpy(out, table + row * width, width * sizeof(float));
+    }
+    out += width;
+  }
+}
+
+std::span<const std::int64_t> Indices(const Step& step, const Frame& frame, std::size_t e) {
+  return {reinterpret_cast<const std::int64_t*>(At(step.in[1], frame, e)), step.in[1].size};
+}
+
 void RunGatherRows(const Step& step, const Frame& frame) {
   const float* table = Reals(step.in[0], frame);
   for (std::size_t e = 0; e < frame.examples; ++e) {
-    const auto* indices = reinterpret_cast<const std::int64_t*>(At(step.in[1], frame, e));
+    GatherRows(Indices(step, frame, e), table, step.n, step.inner, Reals(step.out[0], frame, e));
+  }
+}
+
+void RunTake(const Step& step, const Frame& frame) {
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    const float* from = Reals(step.in[0], frame, e);
     float* out = Reals(step.out[0], frame, e);
-    for (std::size_t i = 0; i < step.outer; ++i, out += step.inner) {
-      const std::int64_t given = indices[i];
-      const auto rows = static_cast<std::int64_t>(step.n);
-      const std::int64_t row = given < 0 ? given + rows : given;
-      if (row >= 0 && row < rows) {
-        std::memcpy(out, table + static_cast<std::size_t>(row) * step.inner,
-                    step.inner * sizeof(float));
-      } else {
-        for (std::size_t k = 0; k < step.inner; ++k) {
-          out[k] = std::numeric_limits<float>::quiet_NaN();
-        }
+    for (std::size_t o = 0; o < step.outer; ++o) {
+      GatherRows(Indices(step, frame, e), from, step.n, step.inner, out);
+      from += step.n * step.inner;
+      out += step.sizes[0] * step.inner;
+    }
+  }
+}
+
+void RunPut(const Step& step, const Frame& frame) {
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    const std::span<const std::int64_t> indices = Indices(step, frame, e);
+    const float* from = Reals(step.in[0], frame, e);
+    float* out = Reals(step.out[0], frame, e);
+    std::fill_n(out, step.out[0].size, 0.0F);
+    for (std::size_t o = 0; o < step.outer; ++o, out += step.n * step.inner) {
+      for (std::size_t i = 0; i < indices.size(); ++i, from += step.inner) {
+        const std::size_t row = RowOf(indices[i], step.n);
+        if (row == step.n) continue;
+        float* to = out + row * step.inner;
+        for (std::size_t k = 0; k < step.inner; ++k) to[k] += from[k];
       }
     }
   }
@@ -187,6 +277,56 @@ void RunSumRows(const Step& step, const Kernels& kernels, const Frame& frame) {
     float* out = Reals(step.out[0], frame, e);
     for (std::size_t i = 0; i < step.outer; ++i, indices += step.sizes[0], out += step.inner) {
       kernels.rows->sum_rows(table, step.sizes[0], indices, out);
+    }
+  }
+}
+
+void RunConcat(const Step& step, const StepTables& tables, const Frame& frame) {
+  const std::span<const Operand> parts = tables.point_operands.subspan(step.index, step.n);
+  const std::size_t width = step.out[0].size / step.outer;
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    float* to = Reals(step.out[0], frame, e);
+    for (const Operand& part : parts) {
+      const std::size_t own = part.size / step.outer;
+      const float* from = Reals(part, frame, e);
+      for (std::size_t o = 0; o < step.outer; ++o) {
+        std::memcpy(to + o * width, from + o * own, own * sizeof(float));
+      }
+      to += own;
+    }
+  }
+}
+
+void RunPad(const Step& step, const Frame& frame) {
+  const std::size_t width = step.sizes[0] + step.inner + step.sizes[1];
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    const float* from = Reals(step.in[0], frame, e);
+    float* to = Reals(step.out[0], frame, e);
+    for (std::size_t o = 0; o < step.outer; ++o, from += step.inner, to += width) {
+      std::fill_n(to, step.sizes[0], step.low);
+      std::memcpy(to + step.sizes[0], from, step.inner * sizeof(float));
+      std::fill_n(to + step.sizes[0] + step.inner, step.sizes[1], step.low);
+    }
+  }
+}
+
+void RunFold(const Step& step, const Kernels& kernels, const Frame& frame) {
+  const auto [outputs, channels, taps, run] =
+      std::tie(step.sizes[0], step.sizes[1], step.sizes[2], step.sizes[3]);
+  const auto [stride, rows, dilation, pad] =
+      std::tie(step.strides[0], step.strides[1], step.strides[2], step.strides[3]);
+  for (std::size_t e = 0; e < frame.examples; ++e) {
+    const float* from = Reals(step.in[0], frame, e);
+    float* out = Reals(step.out[0], frame, e);
+    std::fill_n(out, step.out[0].size, 0.0F);
+    for (std::size_t o = 0; o < outputs; ++o) {
+      for (std::size_t channel = 0; channel < channels; ++channel) {
+        for (std::size_t k = 0; k < taps; ++k, from += run) {
+          const std::size_t row = o * stride + k * dilation - pad;  // wraps around below 0
+          if (row >= rows) continue;
+          kernels.sums->add_scaled(run, from, 1, out + (channel * rows + row) * run);
+        }
+      }
     }
   }
 }
@@ -224,7 +364,10 @@ std::size_t ScratchOf(const Step& step, const StepTables& tables, const Kernels&
     case StepKind::kConvolutionInput:
     case StepKind::kConvolutionWeight: {
       kernels::ConvolutionShape shape = step.convolution;
-      shape.batch = examples;
+      if (step.kind == StepKind::kConvolutionWeight && shape.batch > 1) {
+        return ScratchOfImages(step, kernels);
+      }
+      shape.batch *= examples;
       return kernels.convolution->scratch(shape);
     }
     case StepKind::kPointwise:
@@ -296,6 +439,16 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
       return RunGatherRows(step, frame);
     case StepKind::kSumRows:
       return RunSumRows(step, kernels, frame);
+    case StepKind::kTake:
+      return RunTake(step, frame);
+    case StepKind::kPut:
+      return RunPut(step, frame);
+    case StepKind::kConcat:
+      return RunConcat(step, tables, frame);
+    case StepKind::kPad:
+      return RunPad(step, frame);
+    case StepKind::kFold:
+      return RunFold(step, kernels, frame);
     case StepKind::kMove:
       return RunMove(step, frame);
   }

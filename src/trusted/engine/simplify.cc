@@ -78,6 +78,7 @@ class Simplifier {
   std::optional<ValueId> Gelu(ValueId half);
   std::optional<ValueId> Silu(const std::vector<ValueId>& factors) const;
   Result<std::optional<ValueId>> Affine(const std::vector<ValueId>& inputs);
+  Result<std::optional<ValueId>> Slice(const Node& node, const std::vector<ValueId>& inputs);
   std::optional<ValueId> UnderErf(ValueId one_plus_erf) const;
   // The number that every element of a constant is; nothing for other values.
   std::optional<double> Number(ValueId id) const;
@@ -132,9 +133,22 @@ Result<ValueId> Simplifier::Rewrite(const Node& node, const std::vector<ValueId>
   if (primitive == &primitives::kMul) {
     if (const std::optional<ValueId> x = Silu(inputs)) return builder_.Emit(kSilu, {*x});
   }
+  if (primitive == &primitives::kGather) {
+    AH_ASSIGN_OR_RETURN(const std::optional<ValueId> slice, Slice(node, inputs));
+    if (slice) return *slice;
+  }
   if (primitive == &primitives::kAdd || primitive == &primitives::kSub ||
       primitive == &primitives::kMul || primitive == &primitives::kDiv) {
     return WithNumber(node, inputs);
+  }
+  if (primitive == &primitives::kPow && builder_.type(inputs[0]) == old_.type(node.output)) {
+    const std::optional<double> exponent = Number(inputs[1]);
+    const ValueId x = inputs[0];
+    if (exponent && (*exponent == 2 || *exponent == 3)) {
+      AH_ASSIGN_OR_RETURN(const ValueId square, builder_.Emit(primitives::kMul, {x, x}));
+      return *exponent == 2 ? Result<ValueId>(square)
+                            : builder_.Emit(primitives::kMul, {square, x});
+    }
   }
   return builder_.Emit(*primitive, inputs, node.attributes);
 }
@@ -198,6 +212,34 @@ std::optional<ValueId> Simplifier::Silu(const std::vector<ValueId>& factors) con
     if (sigmoid != nullptr && sigmoid->inputs[0] == factors[1 - k]) return factors[1 - k];
   }
   return {};
+}
+
+// What is gathered at a constant place of an example's axis. (Of a table, whose gradient is few of
+// its rows, it stays what it is.)
+Result<std::optional<ValueId>> Simplifier::Slice(const Node& node,
+                                                 const std::vector<ValueId>& inputs) {
+  const auto none = std::optional<ValueId>();
+  const graph::ConstantData* data = builder_.constant(inputs[1]);
+  const ValueType& x = builder_.type(inputs[0]);
+  if (data == nullptr || data->integers == nullptr || data->integers->size() != 1 ||
+      !x.has_examples() || x.example_axis == node.attributes.axis) {
+    return none;
+  }
+  const std::int64_t size = x.shape[static_cast<std::size_t>(node.attributes.axis)];
+  const std::int64_t given = data->integers->front();
+  const std::int64_t place = given < 0 ? given + size : given;
+  if (place < 0 || place >= size) return none;
+  AH_ASSIGN_OR_RETURN(const ValueId slice,
+                      builder_.Emit(primitives::kSlice, {inputs[0]},
+                                    {.axis = node.attributes.axis, .dims = {place, 1}}));
+  const ValueType& type = old_.type(node.output);
+  if (builder_.type(slice) == type) return std::optional<ValueId>(slice);
+  graph::Attributes to;
+  to.dims = type.shape;
+  to.example_axis = type.example_axis;
+  AH_ASSIGN_OR_RETURN(const ValueId out,
+                      builder_.Emit(primitives::kReshape, {slice}, std::move(to)));
+  return std::optional<ValueId>(out);
 }
 
 // The value that a sum of these two is, if it is a normalisation with scale and shift.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "shared/base/check.h"
+#include "trusted/graph/gradient_sum.h"
 #include "trusted/graph/primitives.h"
 
 namespace anchorhold::graph {
@@ -58,8 +59,7 @@ ValueId GradientScope::SumTo(ValueId value, const Shape& to) {
 void GradientScope::Contribute(std::size_t i, ValueId value) {
   if (value == kNoValue) return;
   AH_CHECK(shape(value) == shape(input(i)));
-  ValueId& sum = gradients_[static_cast<std::size_t>(input(i))];
-  sum = sum == kNoValue ? value : Emit(primitives::kAdd, {sum, value});
+  contributions_[static_cast<std::size_t>(input(i))].push_back(value);
 }
 
 Result<Differentiated> Differentiate(const Graph& graph, ValueId at, std::size_t parameter_count) {
@@ -73,14 +73,15 @@ Result<Differentiated> Differentiate(const Graph& graph, ValueId at, std::size_t
   result.output = at;
   result.seed = builder.AddSeed(graph.type(at).shape);
 
-  std::vector<ValueId> gradients(graph.values().size(), kNoValue);
-  gradients[static_cast<std::size_t>(at)] = result.seed;
+  std::vector<std::vector<ValueId>> contributions(graph.values().size());
+  contributions[static_cast<std::size_t>(at)].push_back(result.seed);
   for (std::size_t n = graph.nodes().size(); n-- > 0;) {
     const Node& node = graph.nodes()[n];
     const auto output = static_cast<std::size_t>(node.output);
-    if (!depends[output] || !reaches[output] || gradients[output] == kNoValue) continue;
+    if (!depends[output] || !reaches[output] || contributions[output].empty()) continue;
     AH_CHECK(node.primitive->gradient != nullptr);
-    GradientScope scope(builder, node, gradients[output], depends, gradients);
+    AH_ASSIGN_OR_RETURN(const ValueId gradient, SumOfGradients(builder, contributions[output]));
+    GradientScope scope(builder, node, gradient, depends, contributions);
     node.primitive->gradient(scope);
     AH_RETURN_IF_ERROR(scope.status());
   }
@@ -88,7 +89,8 @@ Result<Differentiated> Differentiate(const Graph& graph, ValueId at, std::size_t
   result.gradients.assign(parameter_count, kNoValue);
   for (std::size_t id = 0; id < graph.values().size(); ++id) {
     const Value& value = graph.values()[id];
-    if (value.source == Source::kParameter) result.gradients[value.index] = gradients[id];
+    if (value.source != Source::kParameter || contributions[id].empty()) continue;
+    AH_ASSIGN_OR_RETURN(result.gradients[value.index], SumOfGradients(builder, contributions[id]));
   }
   result.graph = std::move(builder).Finish({at});
   return result;

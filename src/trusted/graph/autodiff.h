@@ -30,12 +30,12 @@ Result<Differentiated> Differentiate(const Graph& graph, ValueId at, std::size_t
 class GradientScope {
  public:
   GradientScope(GraphBuilder& builder, const Node& node, ValueId gradient,
-                const std::vector<bool>& wanted, std::vector<ValueId>& gradients)
+                const std::vector<bool>& wanted, std::vector<std::vector<ValueId>>& contributions)
       : builder_(builder),
         node_(node),
         gradient_(gradient),
         wanted_(wanted),
-        gradients_(gradients) {}
+        contributions_(contributions) {}
 
   ValueId input(std::size_t i) const { return node_.inputs[i]; }
   std::size_t input_count() const { return node_.inputs.size(); }
@@ -61,7 +61,7 @@ class GradientScope {
   const Node& node_;
   ValueId gradient_;
   const std::vector<bool>& wanted_;
-  std::vector<ValueId>& gradients_;
+  std::vector<std::vector<ValueId>>& contributions_;  // to each value's gradient
   Status status_;
 };
 
