@@ -328,18 +328,37 @@ TEST_F(CompiledModel, EncoderOfWords) {
 // Concatenation, and interpolation by gathering.
 TEST_F(CompiledModel, UNet) { Check(Exported("unet-bilinear-ts17"), {}); }
 
-// A slice of every second number, padding, and a concatenation of three, two of one value's.
+TEST_F(CompiledModel, RecurrentNetwork) {
+  Check(Exported("lstm-last-ts17"), {.loss = Loss::kCrossEntropy});
+}
+
+TEST_F(CompiledModel, Volumes) {
+  OnnxBuilder b({1, 4, 5, 6});
+  b.Weight("w", {4, 1, 3, 2, 3}, MadeUpWeights(72)).Weight("u", {2, 4, 2, 2, 1}, MadeUpWeights(32));
+  b.Node("Conv", {"x", "w"}, {"a"}, {graph::testing::Ints("pads", {1, 0, 1, 1, 0, 1})});
+  b.Node("Tanh", {"a"}, {"t"});
+  b.Node("MaxPool", {"t"}, {"p"}, {graph::testing::Ints("kernel_shape", {2, 2, 2})});
+  b.Node("Conv", {"p", "u"}, {"c"}).Node("Flatten", {"c"}, {"f"});
+  b.Weight("v", {40, 2}, MadeUpWeights(80)).Node("MatMul", {"f", "v"}, {"y"});
+  const std::string path = folder_ / "volumes.onnx";
+  ASSERT_TRUE(client::WriteWholeFile(path, b.Output("y").Write(), client::IfExists::kReplace).ok());
+  Check(path, {});
+}
+
+// A slice of every second number, padding along two axes, which has no step but one of moves, and a
+// concatenation of three, two of one value's.
 TEST_F(CompiledModel, MovedNumbers) {
   OnnxBuilder b({4, 6});
   b.Weight("w", {6, 6}, MadeUpWeights(36)).Node("MatMul", {"x", "w"}, {"h"});
   b.Node("Tanh", {"h"}, {"t"});
   b.Integers("from", {1}).Integers("to", {6}).Integers("axis", {2}).Integers("step", {2});
   b.Node("Slice", {"t", "from", "to", "axis", "step"}, {"s"});
-  b.Integers("pads", {0, 1, 0, 0, 2, 0}).Node("Pad", {"s", "pads"}, {"p"});
+  b.Integers("pads", {0, 1, 1, 0, 2, 0}).Node("Pad", {"s", "pads"}, {"p"});
   b.Integers("rows", {3, 0, 2})
       .Node("Gather", {"p", "rows"}, {"r"}, {graph::testing::Int("axis", 1)});
-  b.Node("Concat", {"r", "p", "s"}, {"c"}, {graph::testing::Int("axis", 1)});
-  b.Weight("v", {3, 2}, MadeUpWeights(6)).Node("MatMul", {"c", "v"}, {"y"});
+  b.Integers("pads2", {0, 0, 1, 0, 0, 0}).Node("Pad", {"s", "pads2"}, {"q"});
+  b.Node("Concat", {"r", "p", "q"}, {"c"}, {graph::testing::Int("axis", 1)});
+  b.Weight("v", {4, 2}, MadeUpWeights(8)).Node("MatMul", {"c", "v"}, {"y"});
   const std::string path = folder_ / "moved.onnx";
   ASSERT_TRUE(client::WriteWholeFile(path, b.Output("y").Write(), client::IfExists::kReplace).ok());
   Check(path, {});

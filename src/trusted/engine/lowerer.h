@@ -146,6 +146,7 @@ class Lowerer {
   bool EmitNormalise(Work& work);
   bool EmitNormaliseGrad(std::size_t work);
   bool EmitChain(std::size_t last);
+  bool EmitShared(std::size_t work);
 
   // lowering_memory.cc: operands, and places for buffers.
   Operand Read(graph::ValueId id);

@@ -72,7 +72,10 @@ void Lowerer::EmitSteps() {
 
 void Lowerer::Emit(std::size_t w) {
   Work& work = work_[w];
-  if (!ByExample(work.node->output)) return EmitNaive(work);
+  if (!ByExample(work.node->output)) {
+    if (!EmitShared(w)) EmitNaive(work);
+    return;
+  }
   if (fast()) {
     if (work.chain >= 0) {
       EmitChain(w);
@@ -140,8 +143,10 @@ bool Lowerer::EmitMatMul(Work& work) {
   step->in[1] = Read(work.inputs[1]);
   TakeEpilogue(work, *step);
   step->out[0] = Write(work.output);
-  out_.multiply_adds +=
-      static_cast<double>(Size(work.node->output)) * static_cast<double>(step->gemm.inner);
+  if (ByExample(work.node->output)) {
+    out_.multiply_adds +=
+        static_cast<double>(Size(work.node->output)) * static_cast<double>(step->gemm.inner);
+  }
   Push(*step, work);
   return true;
 }

@@ -353,6 +353,20 @@ bool PointMaker::Make(Step& step) {
   return true;
 }
 
+// In the prologue, which runs as for one example.
+bool Lowerer::EmitShared(std::size_t w) {
+  Work& work = work_[w];
+  const bool real = Type(work.node->output).is_real() &&
+                    std::all_of(work.inputs.begin(), work.inputs.end(),
+                                [this](ValueId id) { return Type(id).is_real(); });
+  if (!fast() || !real) return false;
+  if (EmitMatMul(work)) return true;
+  Step step;
+  if (!PointOf(*work.node) || !PointMaker(*this, {w}).Make(step)) return false;
+  Push(step, work);
+  return true;
+}
+
 bool Lowerer::EmitChain(std::size_t last) {
   std::vector<std::size_t> members = chains_[static_cast<std::size_t>(work_[last].chain)];
   std::reverse(members.begin(), members.end());

@@ -80,6 +80,8 @@ class Simplifier {
   Result<std::optional<ValueId>> Affine(const std::vector<ValueId>& inputs);
   Result<std::optional<ValueId>> Slice(const Node& node, const std::vector<ValueId>& inputs);
   std::optional<ValueId> UnderErf(ValueId one_plus_erf) const;
+  bool IsZeros(ValueId id) const;
+  bool IsProductOfZeros(ValueId id) const;
   // The number that every element of a constant is; nothing for other values.
   std::optional<double> Number(ValueId id) const;
 
@@ -124,11 +126,37 @@ std::optional<double> Simplifier::Number(ValueId id) const {
   return numbers[0];
 }
 
+// Zeros of the model's, or these in another shape.
+bool Simplifier::IsZeros(ValueId id) const {
+  constexpr int kMoves = 8;
+  for (int move = 0; move < kMoves; ++move) {
+    if (Number(id) == 0.0) return true;
+    const Node* node = Producer(id);
+    if (node == nullptr) return false;
+    const Primitive* primitive = node->primitive;
+    if (primitive != &primitives::kBroadcastTo && primitive != &primitives::kSlice &&
+        primitive != &primitives::kReshape && primitive != &primitives::kTranspose) {
+      return false;
+    }
+    id = node->inputs[0];
+  }
+  return false;
+}
+
+bool Simplifier::IsProductOfZeros(ValueId id) const {
+  const Node* product = ProducerOf(id, primitives::kMatMul);
+  return product != nullptr && (IsZeros(product->inputs[0]) || IsZeros(product->inputs[1]));
+}
+
 Result<ValueId> Simplifier::Rewrite(const Node& node, const std::vector<ValueId>& inputs) {
   const Primitive* primitive = node.primitive;
   if (primitive == &primitives::kAdd) {
     AH_ASSIGN_OR_RETURN(const std::optional<ValueId> affine, Affine(inputs));
     if (affine) return *affine;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const bool whole = builder_.type(inputs[1 - k]) == old_.type(node.output);
+      if (whole && IsProductOfZeros(inputs[k])) return inputs[1 - k];
+    }
   }
   if (primitive == &primitives::kMul) {
     if (const std::optional<ValueId> x = Silu(inputs)) return builder_.Emit(kSilu, {*x});

@@ -4,6 +4,7 @@
 //   x * c, x / c, x + c, x - c, c one number        Scale
 //   x (1 + erf(x / sqrt 2)) / 2                     Gelu
 //   x sigmoid(x)                                    Silu (fused_primitives.h)
+//   x + A B, A or B zeros                           x: what a recurrent network's first state adds
 //   x^2, x^3                                        x x, x x x
 //   x at one place of an axis                       a slice, whose gradient joins others'
 //   scale * normalised + shift, by channel          NormaliseAffine (the same)
