@@ -37,4 +37,8 @@ NETWORKS = {
     "distilbert128": Network("DistilBERT-size encoder, 128 tokens", 16, (128,), 2, 30522),
     # The mean of word vectors and two linear layers.
     "textmlp": Network("text MLP, 5000x64", 256, (64,), 4, 5000),
+    # Three convolutions over time, as for an electrocardiogram of 12 leads.
+    "signals": Network("signals CNN, 12x256", 64, (12, 256), 5),
+    # Three convolutions over three axes, as for a piece of a CT.
+    "volumes": Network("volumes CNN GroupNorm, 1x32x32x32", 16, (1, 32, 32, 32), 2),
 }

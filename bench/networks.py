@@ -250,6 +250,25 @@ class TextMlp(nn.Module):
         return self.fc2(F.relu(self.fc1(self.words(x).mean(1))))
 
 
+def signals():
+    return nn.Sequential(
+        nn.Conv1d(12, 32, 7, padding=3), nn.ReLU(), nn.MaxPool1d(2),
+        nn.Conv1d(32, 64, 5, padding=2), nn.ReLU(), nn.MaxPool1d(2),
+        nn.Conv1d(64, 64, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(),
+        nn.Linear(64, NETWORKS["signals"].classes))
+
+
+def volumes():
+    layers = []
+    before = 1
+    for width in (16, 32, 64):
+        layers += [nn.Conv3d(before, width, 3, padding=1, bias=False), groups_of(width), nn.ReLU()]
+        layers.append(nn.MaxPool3d(2))
+        before = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool3d(1), nn.Flatten(),
+                         nn.Linear(before, NETWORKS["volumes"].classes))
+
+
 MAKERS = {
     "lenet": LeNet,
     "vgg9": vgg9,
@@ -260,6 +279,8 @@ MAKERS = {
     "distilbert32": Encoder,
     "distilbert128": Encoder,
     "textmlp": TextMlp,
+    "signals": signals,
+    "volumes": volumes,
 }
 
 

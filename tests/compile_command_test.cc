@@ -118,16 +118,15 @@ TEST_F(CompileCommand, RefusesByNameWhatOnlyReferenceKernelsRun) {
                 {"reference kernels", "Sin"});
 }
 
-// A number that is gathered twice has a gradient of two parts, which is more than a move.
-TEST_F(CompileCommand, GatheringTwiceCannotBeTrained) {
+// What is largest has a step, but not how its gradient is shared among those that are.
+TEST_F(CompileCommand, ALargestNumberIsInferredAndNotTrained) {
   OnnxBuilder b({6});
   b.Weight("w", {6, 3}, std::vector<float>(18, 0.5F)).Node("MatMul", {"x", "w"}, {"h"});
-  b.Integers("places", {0, 2, 2})
-      .Node("Gather", {"h", "places"}, {"y"}, {graph::testing::Int("axis", 1)});
-  const std::string twice = Write("twice.onnx", b.Output("y").Write());
-  ExpectRefusal(CompileModel(twice, folder_ / "out", {"--mode", "train", "--loss", "mse"}),
-                kBadUsage, {"GatherGrad"});
-  EXPECT_EQ(CompileModel(twice, folder_ / "out", {"--mode", "infer"}).status, 0);
+  b.Node("ReduceMax", {"h"}, {"y"}, {graph::testing::Ints("axes", {1})});
+  const std::string largest = Write("largest.onnx", b.Output("y").Write());
+  ExpectRefusal(CompileModel(largest, folder_ / "out", {"--mode", "train", "--loss", "mse"}),
+                kBadUsage, {"MaxShare"});
+  EXPECT_EQ(CompileModel(largest, folder_ / "out", {"--mode", "infer"}).status, 0);
 }
 
 TEST_F(CompileCommand, RefusesToTrainWithoutParameters) {
