@@ -142,7 +142,7 @@ class Lowerer {
   Operand Unfolded(graph::ValueId x, const kernels::ConvolutionShape& volume, const Work& work);
   Operand Images(graph::ValueId g, const kernels::ConvolutionShape& volume, const Work& work);
   void EmitVolume(const Work& work, Step step, const kernels::ConvolutionShape& volume);
-  void EmitVolumePool(const Work& work, Step step);
+  bool EmitVolumePool(const Work& work, Step step);
   bool EmitNormalise(Work& work);
   bool EmitNormaliseGrad(std::size_t work);
   bool EmitChain(std::size_t last);
@@ -172,6 +172,7 @@ class Lowerer {
   std::vector<graph::ValueId> roots_;
   std::vector<bool> by_example_;                 // by root
   std::vector<bool> kept_;                       // by root: read after the steps
+  std::vector<bool> is_gradient_;                // by root: of some parameter
   std::vector<std::vector<std::size_t>> users_;  // by root: works that read it
   std::vector<int> work_of_;                     // by value: the work that makes it, or -1
   std::vector<std::vector<std::size_t>> chains_;
@@ -222,10 +223,9 @@ std::optional<Interval> KinkedAt(const graph::Node& node);
 // Whether two nodes are of normalisations with the same rows and statistics, if of the same values.
 bool SameRows(const graph::Node& a, const graph::Node& b);
 
-// Whether it is convolved as images, its depth unfolded, and as which.
-inline bool IsVolume(const kernels::ConvolutionShape& shape) {
-  return shape.batch == 1 && shape.windows.axes == 3;
-}
+// Whether it is convolved as images, its depth unfolded, and as which. Not where that would be more
+// numbers than a tensor may have: padding can make many of few.
+bool IsVolume(const kernels::ConvolutionShape& shape);
 kernels::ConvolutionShape FlatConvolution(const kernels::ConvolutionShape& volume);
 
 // From the shapes of x and y of a convolution, for one example.

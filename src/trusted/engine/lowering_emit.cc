@@ -268,10 +268,7 @@ bool Lowerer::EmitPool(Work& work) {
   for (const ValueId id : work.inputs) {
     if (!IsDense(id)) return false;
   }
-  if (axes == 3) {
-    EmitVolumePool(work, step);
-    return true;
-  }
+  if (axes == 3) return EmitVolumePool(work, step);
   for (std::size_t i = 0; i < work.inputs.size(); ++i) step.in[i] = Read(work.inputs[i]);
   step.out[0] = Write(node.output);
   Push(step, work);

@@ -8,8 +8,6 @@
 //
 // so ghost is taken when T^2 (p + d) < 4 p d, and instantiate when V for the group fits a cache;
 // where it would not, ghost. Without privacy the contraction alone is left of ghost.
-#include <algorithm>
-
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
 
@@ -140,10 +138,7 @@ bool Lowerer::PlanSparse(const Node& node, std::size_t parameter) {
 ValueId Lowerer::RepeatedRow(ValueId g, std::size_t d) {
   const int maker = work_of_[Index(Root(g))];
   std::size_t user = 0;
-  const bool is_gradient =
-      std::any_of(goal_.gradients.begin(), goal_.gradients.end(),
-                  [&](ValueId id) { return id != kNoValue && Root(id) == Root(g); });
-  if (maker < 0 || is_gradient || !OnlyUserIs(g, user)) return kNoValue;
+  if (maker < 0 || is_gradient_[Index(Root(g))] || !OnlyUserIs(g, user)) return kNoValue;
   Work& repeats = work_[static_cast<std::size_t>(maker)];
   if (repeats.absorbed || repeats.node->primitive != &primitives::kBroadcastTo) return kNoValue;
   const ValueId row = repeats.inputs[0];
@@ -183,6 +178,10 @@ void Lowerer::PlanSum(std::size_t parameter) {
 void Lowerer::FindSums() {
   out_.sums.resize(goal_.gradients.size());
   out_.parameters.resize(goal_.gradients.size());
+  is_gradient_.assign(graph_.values().size(), false);
+  for (const ValueId id : goal_.gradients) {
+    if (id != kNoValue) is_gradient_[Index(Root(id))] = true;
+  }
   for (std::size_t p = 0; p < goal_.gradients.size(); ++p) PlanSum(p);
   for (const PendingSum& pending : pending_) {
     kept_[Index(Root(pending.gradient))] = true;

@@ -12,6 +12,9 @@
 //
 // A largest or mean number over three axes is that over the first of those over the other two. The
 // first largest one within the window, which takes the gradient, is the same.
+#include <algorithm>
+
+#include "shared/base/limits.h"
 #include "trusted/engine/lowerer.h"
 #include "trusted/graph/primitives.h"
 #include "trusted/graph/windows.h"
@@ -51,6 +54,23 @@ Windows Deep(const Windows& windows) {
   return deep;
 }
 
+// Whether a tensor may have so many numbers.
+bool Fits(std::initializer_list<std::size_t> sizes) {
+  std::size_t product = 1;
+  for (const std::size_t size : sizes) {
+    if (size > limits::kTensorElementsMax / std::max<std::size_t>(product, 1)) return false;
+    product *= size;
+  }
+  return true;
+}
+
+// The depth with its padding, as far as windows reach.
+std::int64_t PaddedDepth(const WindowAxis& depth) {
+  const std::int64_t reach =
+      (depth.out - 1) * depth.stride + (depth.kernel - 1) * depth.dilation + 1;
+  return std::max(reach, depth.pad + depth.in);
+}
+
 Step PermuteStep(std::initializer_list<std::size_t> sizes,
                  std::initializer_list<std::size_t> strides) {
   Step step;
@@ -62,6 +82,15 @@ Step PermuteStep(std::initializer_list<std::size_t> sizes,
 }
 
 }  // namespace
+
+bool IsVolume(const ConvolutionShape& shape) {
+  if (shape.batch != 1 || shape.windows.axes != 3) return false;
+  const WindowAxis& depth = shape.windows.axis[0];
+  const std::size_t channels = shape.groups * shape.in_channels;
+  const std::size_t plane = Plane(shape.windows, &WindowAxis::in);
+  return Fits({Count(depth.out), Count(depth.kernel), channels, plane}) &&
+         Fits({Count(PaddedDepth(depth)), channels, plane});
+}
 
 ConvolutionShape FlatConvolution(const ConvolutionShape& volume) {
   ConvolutionShape flat = volume;
@@ -76,9 +105,7 @@ Operand Lowerer::Unfolded(ValueId x, const ConvolutionShape& volume, const Work&
   const WindowAxis& depth = volume.windows.axis[0];
   const std::size_t channels = volume.groups * volume.in_channels;
   const std::size_t plane = Plane(volume.windows, &WindowAxis::in);
-  const std::int64_t reach =
-      (depth.out - 1) * depth.stride + (depth.kernel - 1) * depth.dilation + 1;
-  const std::int64_t padded = std::max(reach, depth.pad + depth.in);
+  const std::int64_t padded = PaddedDepth(depth);
   Operand from = Read(x);
   if (padded != depth.in) {
     Step pad;
@@ -150,15 +177,18 @@ void Lowerer::EmitVolume(const Work& work, Step step, const ConvolutionShape& vo
 }
 
 // `step` has the kind, the planes, the divisor and the windows of all three axes.
-void Lowerer::EmitVolumePool(const Work& work, Step step) {
+bool Lowerer::EmitVolumePool(const Work& work, Step step) {
   const Windows windows = step.convolution.windows;
   const std::size_t planes = step.outer;
-  const std::size_t between = planes * Count(windows.axis[0].in) * Plane(windows, &WindowAxis::out);
+  const std::size_t depth = Count(windows.axis[0].in);
+  const std::size_t plane = Plane(windows, &WindowAxis::out);
+  if (!Fits({planes, depth, plane})) return false;
+  const std::size_t between = planes * depth * plane;
   const bool back = step.kind == StepKind::kMaxPoolGrad || step.kind == StepKind::kAveragePoolGrad;
   const bool largest = step.kind == StepKind::kMaxPool || step.kind == StepKind::kMaxPoolGrad;
   Step flat = step;
   flat.convolution.windows = Flat(windows);
-  flat.outer = planes * Count(windows.axis[0].in);
+  flat.outer = planes * depth;
   Step deep = step;
   deep.convolution.windows = Deep(windows);
   if (!back || largest) {
@@ -172,7 +202,7 @@ void Lowerer::EmitVolumePool(const Work& work, Step step) {
   if (!back) {
     deep.out[0] = Write(work.output);
     Push(deep, work);
-    return;
+    return true;
   }
   const std::size_t of_gradient = largest ? 1 : 0;
   deep.in[of_gradient] = Read(work.inputs[of_gradient]);
@@ -182,6 +212,7 @@ void Lowerer::EmitVolumePool(const Work& work, Step step) {
   flat.in[of_gradient] = deep.out[0];
   flat.out[0] = Write(work.output);
   Push(flat, work);
+  return true;
 }
 
 }  // namespace anchorhold::engine

@@ -244,6 +244,17 @@ TEST(MovedNumbers, NothingIsLeftToTheReferenceKernels) {
   }
 }
 
+// A few numbers with much padding around them: unfolded, they would not fit any memory.
+TEST(MovedNumbers, VolumesOfPaddingAreLeftToTheReferenceKernels) {
+  if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
+  constexpr std::int64_t kLong = 1 << 14;
+  const Sizes pads = {kLong, 0, 0, kLong, 0, 0};
+  const Layer convolution = {"Conv", 4, {kLong, 1, 1}, {1, 1, 1}, pads};
+  EXPECT_GT(Count(Volume({1, 1, 1}, convolution), engine::Mode::kTraining).naive, 0U);
+  const Layer fits = {"Conv", 4, {64, 1, 1}, {1, 1, 1}, {64, 0, 0, 64, 0, 0}};
+  EXPECT_EQ(Count(Volume({1, 1, 1}, fits), engine::Mode::kTraining).naive, 0U);
+}
+
 TEST(MovedNumbers, SumsOfRecurrentNetworks) {
   for (const std::string op : {"LSTM", "GRU", "RNN"}) {
     for (const std::int64_t times : {1, 2, 9}) {
