@@ -118,15 +118,13 @@ TEST_F(CompileCommand, RefusesByNameWhatOnlyReferenceKernelsRun) {
                 {"reference kernels", "Sin"});
 }
 
-// What is largest has a step, but not how its gradient is shared among those that are.
-TEST_F(CompileCommand, ALargestNumberIsInferredAndNotTrained) {
+// A running sum has no fast kernel.
+TEST_F(CompileCommand, RefusesWhatOnlyTheReferenceKernelsRun) {
   OnnxBuilder b({6});
   b.Weight("w", {6, 3}, std::vector<float>(18, 0.5F)).Node("MatMul", {"x", "w"}, {"h"});
-  b.Node("ReduceMax", {"h"}, {"y"}, {graph::testing::Ints("axes", {1})});
-  const std::string largest = Write("largest.onnx", b.Output("y").Write());
-  ExpectRefusal(CompileModel(largest, folder_ / "out", {"--mode", "train", "--loss", "mse"}),
-                kBadUsage, {"MaxShare"});
-  EXPECT_EQ(CompileModel(largest, folder_ / "out", {"--mode", "infer"}).status, 0);
+  b.Integers("axis", {1}, true).Node("CumSum", {"h", "axis"}, {"y"});
+  const std::string model = Write("sums.onnx", b.Output("y").Write());
+  ExpectRefusal(CompileModel(model, folder_ / "out", {"--mode", "infer"}), kBadUsage, {"CumSum"});
 }
 
 TEST_F(CompileCommand, RefusesToTrainWithoutParameters) {

@@ -49,6 +49,7 @@ constexpr PointEntry kEntries[] = {
     {&primitives::kDiv, PointOp::kDiv},
     {&primitives::kMax, PointOp::kMax},
     {&primitives::kMin, PointOp::kMin},
+    {&primitives::kMaxShare, PointOp::kMaxShare},
     {&primitives::kBroadcastTo, PointOp::kCopy},
     {&kSilu, PointOp::kSilu},
     {&kSiluGrad, PointOp::kSiluGrad},

@@ -56,6 +56,7 @@ enum class PointOp : std::uint8_t {
   kDiv,
   kMax,
   kMin,
+  kMaxShare,  // kernels/binary.h
 };
 
 struct PointInstruction {

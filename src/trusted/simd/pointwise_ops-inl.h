@@ -91,6 +91,15 @@ AH_POINT_OP(OpDiv, 2, hn::Div(a, b))
 // A NaN in either operand is the result; of equal operands the second.
 AH_POINT_OP(OpMax, 2, hn::IfThenElse(hn::Eq(a, a), hn::IfThenElse(hn::Gt(a, b), a, b), a))
 AH_POINT_OP(OpMin, 2, hn::IfThenElse(hn::Eq(a, a), hn::IfThenElse(hn::Lt(a, b), a, b), a))
+// 1 for a > b and where a is NaN, 1/2 for a = b.
+template <class D, class V>
+HWY_INLINE V MaxShare(D d, V a, V b) {
+  const V one = hn::Set(d, 1.0F);
+  const V larger = hn::IfThenElseZero(hn::Gt(a, b), one);
+  const V share = hn::IfThenElse(hn::Eq(a, b), hn::Set(d, 0.5F), larger);
+  return hn::IfThenElse(hn::Eq(a, a), share, one);
+}
+AH_POINT_OP(OpMaxShare, 2, MaxShare(d, a, b))
 
 // x sigmoid(z), z = 2 u of kernels/elementwise.h, and the derivative s + x s (1 - s) z'.
 template <class D, class V>

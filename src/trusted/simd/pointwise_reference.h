@@ -84,6 +84,8 @@ T ReferenceOfNumbers(PointOp op, T a, T b) {
       return a / b;
     case PointOp::kMax:
       return a > b || std::isnan(a) ? a : b;
+    case PointOp::kMaxShare:
+      return a > b || std::isnan(a) ? T(1) : a == b ? T(0.5) : T(0);
     default:  // the lesser
       return a < b || std::isnan(a) ? a : b;
   }
@@ -158,7 +160,7 @@ inline constexpr OpCase kCases[] = {
     {PointOp::kSub, 0, 0, 0, 0, 0},           {PointOp::kMul, 0, 0, 0, 0, 0},
     {PointOp::kDiv, 0, 0, 0, 0, 0},           {PointOp::kMax, 0, 0, 0, 0, 0},
     {PointOp::kMin, 0, 0, 0, 0, 0},           {PointOp::kSilu, 0, 0, 4, 0, 0.75},
-    {PointOp::kSiluGrad, 0, 0, 4, 4, 0},
+    {PointOp::kSiluGrad, 0, 0, 4, 4, 0},      {PointOp::kMaxShare, 0, 0, 0, 0, 0},
 };
 
 }  // namespace anchorhold::simd

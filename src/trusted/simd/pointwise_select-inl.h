@@ -70,6 +70,7 @@ inline constexpr SingleLoop kSingles[] = {
     Single<OpDiv>(PointOp::kDiv),
     Single<OpMax>(PointOp::kMax),
     Single<OpMin>(PointOp::kMin),
+    Single<OpMaxShare>(PointOp::kMaxShare),
     Single<OpTimes>(kTimes),
     Single<OpRelu>(kRelu),
     Single<OpReluGrad>(kReluGrad),
