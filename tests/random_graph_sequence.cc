@@ -131,6 +131,12 @@ Value Recurrent(GraphWriter& w, const Value& x) {
     const std::string turned = w.Node("Transpose", {outputs[1]}, {Ints("perm", {1, 0, 2})});
     return {w.Reshape(turned, {1, directions * hidden}), {1, directions * hidden}};
   }
+  if (random.Chance(25)) {  // one time's
+    const std::string time = w.Integers({random.Between(-x.sizes[0], x.sizes[0] - 1)}, true);
+    const std::string state = w.Node("Gather", {outputs[0], time}, {Int("axis", 0)});
+    const std::string turned = w.Node("Transpose", {state}, {Ints("perm", {1, 0, 2})});
+    return {w.Reshape(turned, {1, directions * hidden}), {1, directions * hidden}};
+  }
   const std::string turned = w.Node("Transpose", {outputs[0]}, {Ints("perm", {2, 0, 1, 3})});
   return {w.Reshape(turned, {x.sizes[0], directions * hidden}), {x.sizes[0], directions * hidden}};
 }
