@@ -67,7 +67,9 @@ std::string DrawKind(Random& random, Sizes& input) {
                random.Between(2, 5)};
       return "volume";
     case 5:
-      input = {random.Between(1, 4), random.Between(1, 3), random.Between(2, 5)};
+      // Now and then more images than are convolved at once.
+      input = {random.Chance(25) ? random.Between(9, 11) : random.Between(1, 4),
+               random.Between(1, 3), random.Between(2, 5)};
       if (random.Chance(80)) input.push_back(random.Between(2, 5));
       return "frames";
     case 6:
