@@ -5,12 +5,16 @@
 namespace anchorhold::testing {
 namespace {
 
-// Tokens [N, S] instead of numbers, and their embedding.
-Value Tokens(GraphWriter& w, std::int64_t length, RandomGraph& graph) {
-  Random& random = w.random();
-  graph.vocabulary = random.Between(2, 7);
+// Makes the input one of tokens instead of numbers.
+void TakeTokens(GraphWriter& w, RandomGraph& graph) {
+  graph.vocabulary = w.random().Between(2, 7);
   w.proto().mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(
       onnx::TensorProto::INT64);
+}
+
+// The embedding of tokens [N, S].
+Value Embedded(GraphWriter& w, std::int64_t length, const RandomGraph& graph) {
+  Random& random = w.random();
   const std::int64_t width = random.Between(1, 4) * 2;
   return {w.Node("Gather", {w.Weight({graph.vocabulary, width}, 1), "x"}, {Int("axis", 0)}),
           {length, width}};
@@ -44,6 +48,40 @@ std::string Head(GraphWriter& w, const Value& x, RandomGraph& graph) {
   }
 }
 
+// What kind of network it is, and the sizes of its input.
+std::string DrawKind(Random& random, Sizes& input) {
+  switch (random.Between(0, 8)) {
+    case 0:
+    case 1:
+      input = {random.Between(1, 4), random.Between(4, 8)};
+      if (random.Chance(80)) input.push_back(random.Between(4, 8));
+      return "image";
+    case 2:
+    case 3:
+      input = {random.Between(2, 6)};
+      if (random.Chance(50)) return "text";
+      input.push_back(random.Between(2, 8));
+      return "sequence";
+    case 4:
+      input = {random.Between(1, 3), random.Between(1, 4), random.Between(2, 4),
+               random.Between(2, 5)};
+      return "volume";
+    case 5:
+      // Now and then more images than are convolved at once.
+      input = {random.Chance(25) ? random.Between(9, 11) : random.Between(1, 4),
+               random.Between(1, 3), random.Between(2, 5)};
+      if (random.Chance(80)) input.push_back(random.Between(2, 5));
+      return "frames";
+    case 6:
+      input = {random.Between(1, 6)};
+      if (random.Chance(30)) input.push_back(random.Between(1, 4));
+      return "bag";
+    default:
+      input = {random.Between(1, 10)};
+      return "table";
+  }
+}
+
 }  // namespace
 
 RandomGraph MakeRandomGraph(std::uint64_t seed) {
@@ -51,27 +89,17 @@ RandomGraph MakeRandomGraph(std::uint64_t seed) {
   RandomGraph graph;
   const auto opset = static_cast<int>(random.Between(13, 21));
   Sizes input;
-  std::string kind;
-  switch (random.Between(0, 2)) {
-    case 0:
-      kind = "image";
-      input = {random.Between(1, 4), random.Between(4, 8)};
-      if (random.Chance(80)) input.push_back(random.Between(4, 8));
-      break;
-    case 1:
-      kind = random.Chance(50) ? "text" : "sequence";
-      input = {random.Between(2, 6)};
-      if (kind == "sequence") input.push_back(random.Between(2, 8));
-      break;
-    default:
-      kind = "table";
-      input = {random.Between(1, 10)};
-  }
+  const std::string kind = DrawKind(random, input);
   GraphWriter w(random, opset, input);
   Value x = {"x", input};
-  if (kind == "text") x = Tokens(w, input[0], graph);
-  if (kind == "image") {
+  if (kind == "text" || kind == "bag") TakeTokens(w, graph);
+  if (kind == "text") x = Embedded(w, input[0], graph);
+  if (kind == "image" || kind == "volume") {
     x = ImageNetwork(w, x);
+  } else if (kind == "frames") {
+    x = FramesNetwork(w, x);
+  } else if (kind == "bag") {
+    x = BagNetwork(w, graph.vocabulary, x);
   } else if (kind == "table") {
     x = TableNetwork(w, x);
   } else {

@@ -1,7 +1,7 @@
-// Random models: well-typed networks of three kinds (images, sequences, tables), written as ONNX in
-// the forms that exporters use, of random shapes and opsets 13 to 21, with weights that are shared
-// now and then. The same seed gives the same bytes on every machine. Every engine is held against
-// the interpreter on them.
+// Random models: well-typed networks of several kinds (images, volumes, frames, sequences, bags of
+// words, tables), written as ONNX in the forms that exporters use, of random shapes and opsets 13
+// to 21, with weights that are shared now and then. The same seed gives the same bytes on every
+// machine. Every engine is held against the interpreter on them.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Networks for images [N, C, H, W] and signals [N, C, L]: convolutions, pooling, normalisation,
-// residual and gated branches.
+// Networks for images [N, C, H, W], signals [N, C, L] and volumes [N, C, D, H, W]: convolutions,
+// pooling, normalisation, residual, joined and gated branches.
 #include "tests/random_graph_writer.h"
 
 namespace anchorhold::testing {
@@ -8,25 +8,26 @@ namespace {
 constexpr std::int64_t kChannelsMax = 8;
 constexpr std::int64_t kSideMax = 9;
 
-std::size_t SpatialAxes(const Value& x) { return x.sizes.size() - 1; }
-
 // What Conv and the poolings do along one spatial axis.
 struct Geometry {
   Sizes kernel, strides, dilations, pads;  // pads: begins, then ends
   Sizes out;
 };
 
-// Kernels that fit the image; `pooling` pads by less than half of the kernel.
+// Kernels that fit the image; `pooling` pads by less than the kernel, so that every window has
+// something to pool. Convolutions may have windows of padding alone.
 Geometry DrawGeometry(Random& random, const Value& x, bool pooling) {
   Geometry g;
+  const bool wide = random.Chance(20);
   const std::size_t n = SpatialAxes(x);
   g.pads.resize(2 * n);
   for (std::size_t k = 0; k < n; ++k) {
     const std::int64_t side = x.sizes[k + 1];
     const std::int64_t kernel = random.Between(1, std::min<std::int64_t>(3, side));
-    const std::int64_t dilation = !pooling && kernel > 1 && side >= 5 && random.Chance(25) ? 2 : 1;
+    const bool dilates = kernel > 1 && side > 2 * (kernel - 1) && random.Chance(25);
+    const std::int64_t dilation = !pooling && dilates ? 2 : 1;
     const std::int64_t stride = side > 3 && random.Chance(40) ? 2 : 1;
-    const std::int64_t pad_max = pooling ? (kernel - 1) / 2 : 1;
+    const std::int64_t pad_max = pooling ? kernel - 1 : (wide ? 2 : 1);
     g.pads[k] = random.Between(0, pad_max);
     g.pads[n + k] = random.Between(0, pad_max);
     const std::int64_t reach = dilation * (kernel - 1) + 1;
@@ -71,20 +72,6 @@ Value Convolution(GraphWriter& w, const Value& x) {
   Value y = {w.Node("Conv", inputs, attributes), {outputs}};
   y.sizes.insert(y.sizes.end(), g.out.begin(), g.out.end());
   return y;
-}
-
-Value TransposedConvolution(GraphWriter& w, const Value& x) {
-  const std::int64_t outputs = w.random().Between(1, 4);
-  Sizes weight = {x.sizes[0], outputs};
-  Sizes sizes = {outputs};
-  for (std::size_t k = 0; k < SpatialAxes(x); ++k) {
-    weight.push_back(2);
-    sizes.push_back(x.sizes[k + 1] * 2);
-  }
-  const Sizes twos(SpatialAxes(x), 2);
-  return {w.Node("ConvTranspose", {x.name, w.LayerWeight(weight, x.sizes[0])},
-                 {Ints("strides", twos), Ints("kernel_shape", twos)}),
-          sizes};
 }
 
 Value Pooling(GraphWriter& w, const Value& x) {
@@ -186,7 +173,10 @@ Value Residual(GraphWriter& w, const Value& x) {
 }
 
 Value ChannelsAndSpace(GraphWriter& w, const Value& x) {
-  if (SpatialAxes(x) != 2) return Rearrangement(w, x, 1);
+  if (SpatialAxes(x) != 2 || w.random().Chance(40)) {
+    const auto last = static_cast<std::int64_t>(SpatialAxes(x));
+    return Rearrangement(w, x, static_cast<std::size_t>(w.random().Between(0, last)));
+  }
   Value y = x;
   if (x.sizes[1] % 2 == 0 && x.sizes[2] % 2 == 0 && x.sizes[0] <= 4) {
     y.sizes = {x.sizes[0] * 4, x.sizes[1] / 2, x.sizes[2] / 2};
@@ -206,41 +196,74 @@ bool Small(const Value& x) {
   return true;
 }
 
+// As networks with dense connections have it: the channels behind each other.
+Value JoinedChannels(GraphWriter& w, const Value& x) {
+  Value y = ChannelNormalisation(w, x);
+  if (w.random().Chance(60)) y = Activation(w, y);
+  std::vector<std::string> parts = {x.name, y.name};
+  if (w.random().Chance(30)) parts.push_back(x.name);
+  const auto channels = static_cast<std::int64_t>(parts.size()) * x.sizes[0];
+  y = {w.Node("Concat", parts, {Int("axis", 1)}), x.sizes};
+  y.sizes[0] = channels;
+  return y;
+}
+
+// [N, C, ..] to [N, f].
+Value Globally(GraphWriter& w, const Value& x) {
+  Sizes axes;
+  for (std::size_t k = 1; k < x.sizes.size(); ++k) axes.push_back(static_cast<std::int64_t>(k) + 1);
+  switch (w.random().Between(0, 5)) {
+    case 0:
+      return {w.Reduce("ReduceMax", x.name, axes, false), {x.sizes[0]}};
+    case 1:
+      return {w.Node("Flatten", {w.Node("GlobalMaxPool", {x.name})}), {x.sizes[0]}};
+    case 2:
+      return {w.Reduce("ReduceMean", x.name, axes, false), {x.sizes[0]}};
+    default:
+      return {w.Node("Flatten", {w.Node("GlobalAveragePool", {x.name})}), {x.sizes[0]}};
+  }
+}
+
 }  // namespace
+
+Value ImageBlock(GraphWriter& w, Value x) {
+  Random& random = w.random();
+  switch (random.Between(0, 10)) {
+    case 0:
+      x = Pooling(w, x);
+      break;
+    case 1:
+      x = ChannelNormalisation(w, x);
+      break;
+    case 2:
+      x = Small(x) ? Resized(w, x) : x;
+      break;
+    case 3:
+      x = SqueezeAndExcite(w, x);
+      break;
+    case 4:
+      x = Residual(w, x);
+      break;
+    case 5:
+      x = Small(x) ? TransposedConvolution(w, x) : x;
+      break;
+    case 6:
+      x = ChannelsAndSpace(w, x);
+      break;
+    case 7:
+      x = JoinedChannels(w, x);
+      break;
+    default:
+      x = Activation(w, Convolution(w, x));
+  }
+  if (x.sizes[0] > kChannelsMax * 2 || Product(x.sizes) > 1000) x = Pooling(w, Convolution(w, x));
+  return x;
+}
 
 Value ImageNetwork(GraphWriter& w, Value x) {
   Random& random = w.random();
-  for (std::int64_t blocks = random.Between(2, 5); blocks > 0; --blocks) {
-    switch (random.Between(0, 9)) {
-      case 0:
-        x = Pooling(w, x);
-        break;
-      case 1:
-        x = ChannelNormalisation(w, x);
-        break;
-      case 2:
-        x = Small(x) ? Resized(w, x) : x;
-        break;
-      case 3:
-        x = SqueezeAndExcite(w, x);
-        break;
-      case 4:
-        x = Residual(w, x);
-        break;
-      case 5:
-        x = Small(x) ? TransposedConvolution(w, x) : x;
-        break;
-      case 6:
-        x = ChannelsAndSpace(w, x);
-        break;
-      default:
-        x = Activation(w, Convolution(w, x));
-    }
-    if (x.sizes[0] > kChannelsMax * 2 || Product(x.sizes) > 1000) x = Pooling(w, Convolution(w, x));
-  }
-  if (random.Chance(50)) {
-    return {w.Node("Flatten", {w.Node("GlobalAveragePool", {x.name})}), {x.sizes[0]}};
-  }
+  for (std::int64_t blocks = random.Between(2, 5); blocks > 0; --blocks) x = ImageBlock(w, x);
+  if (random.Chance(50)) return Globally(w, x);
   if (random.Chance(50)) return {w.Node("Flatten", {x.name}), {Product(x.sizes)}};
   return {w.Reshape(x.name, {Product(x.sizes)}), {Product(x.sizes)}};
 }

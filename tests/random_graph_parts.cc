@@ -24,6 +24,13 @@ std::string Swish(GraphWriter& w, const std::string& x) {
   return w.Node("Mul", {x, w.Node("Sigmoid", {x})});
 }
 
+// The exponent a number, or a list of one.
+std::string Power(GraphWriter& w, const std::string& x) {
+  const float exponent = w.random().Chance(50) ? 2.0F : 3.0F;
+  const Sizes shape = w.random().Chance(70) ? Sizes{} : Sizes{1};
+  return w.Node("Pow", {x, w.Constant(shape, {exponent})});
+}
+
 std::string Clip(GraphWriter& w, const std::string& x) {
   return w.Node("Clip", {x, w.Number(-0.8F), w.random().Chance(50) ? w.Number(0.9F) : ""});
 }
@@ -34,17 +41,21 @@ std::string Chosen(GraphWriter& w, const std::string& x) {
   return w.Node("Where", {condition, w.Node("Tanh", {x}), w.Node("Mul", {x, w.Number(0.3F)})});
 }
 
-// x and what one of its axes is reduced to.
+// x and what one of its axes, or several, are reduced to.
 Value ReducedAndJoined(GraphWriter& w, const Value& x) {
   Random& random = w.random();
-  const std::int64_t axis = random.Between(1, static_cast<std::int64_t>(x.sizes.size()));
+  const auto rank = static_cast<std::int64_t>(x.sizes.size());
+  const std::int64_t first = random.Between(1, rank);
+  Sizes axes;
+  for (std::int64_t axis = 1; axis <= rank; ++axis) {
+    if (axis != first && !random.Chance(25)) continue;
+    axes.push_back(random.Chance(50) ? axis : axis - 1 - rank);
+  }
   const std::string op =
       random.Pick<std::string>({"ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSum"});
   // A norm has no derivative at zero, which ReLUs like to give.
   const std::string from = op == "ReduceL2" ? w.Node("Add", {x.name, w.Number(0.37F)}) : x.name;
-  std::string y = w.Reduce(
-      op, from, {random.Chance(50) ? axis : axis - 1 - static_cast<std::int64_t>(x.sizes.size())},
-      true);
+  std::string y = w.Reduce(op, from, axes, true);
   if (op == "ReduceSum") y = w.Node("Tanh", {y});
   return {w.Node(random.Chance(50) ? "Sub" : "Add", {x.name, y}), x.sizes};
 }
@@ -64,7 +75,7 @@ Sizes Broadcasting(Random& random, const Sizes& sizes) {
 Value Activation(GraphWriter& w, const Value& x) {
   Random& random = w.random();
   const std::string& in = x.name;
-  switch (random.Between(0, 12)) {
+  switch (random.Between(0, 13)) {
     case 0:
       return {w.Node("LeakyRelu", {in}, {Float("alpha", random.Uniform(0.01F, 0.4F))}), x.sizes};
     case 1:
@@ -86,6 +97,8 @@ Value Activation(GraphWriter& w, const Value& x) {
     case 9:
       return {w.Node("Exp", {w.Node("Tanh", {in})}), x.sizes};
     case 10:
+      return {Power(w, w.Node("Tanh", {in})), x.sizes};
+    case 11:
       if (w.opset() >= 18) return {w.Node("Mish", {in}), x.sizes};
       return {w.Node("Max", {in, w.Node("Neg", {in})}), x.sizes};
     default: {
@@ -142,116 +155,6 @@ Value Normalisation(GraphWriter& w, const Value& x) {
   const std::string deviation = w.Node("Sqrt", {w.Node("Add", {variance, w.Number(0.01F)})});
   const std::string scaled = w.Node("Mul", {w.Node("Div", {centred, deviation}), scale});
   return {w.Node("Add", {scaled, bias}), x.sizes};
-}
-
-namespace {
-
-Value Padded(GraphWriter& w, const Value& x, std::size_t axis) {
-  const std::size_t rank = x.sizes.size() + 1;
-  const bool reflect = x.sizes[axis] > 2 && w.random().Chance(40);
-  Sizes pads(2 * rank, 0);
-  pads[axis + 1] = w.random().Between(0, 2);
-  pads[rank + axis + 1] = 1;
-  Value y = {"", x.sizes};
-  y.sizes[axis] += pads[axis + 1] + 1;
-  const Attributes mode = {
-      Text("mode", reflect ? "reflect" : (w.random().Chance(30) ? "edge" : "constant"))};
-  y.name = w.Node("Pad", {x.name, w.Integers(pads)}, mode);
-  return y;
-}
-
-// Split in two and joined the other way round.
-Value Swapped(GraphWriter& w, const Value& x, std::size_t axis) {
-  const std::int64_t first = w.random().Between(1, x.sizes[axis] - 1);
-  const Attributes along = {Int("axis", static_cast<std::int64_t>(axis) + 1)};
-  const auto parts =
-      w.NodeOf(2, "Split", {x.name, w.Integers({first, x.sizes[axis] - first})}, along);
-  return {w.Node("Concat", {parts[1], parts[0]}, along), x.sizes};
-}
-
-Value Gathered(GraphWriter& w, const Value& x, std::size_t axis) {
-  Value y = x;
-  y.sizes[axis] = w.random().Between(1, x.sizes[axis] + 1);
-  Sizes indices;
-  for (std::int64_t i = 0; i < y.sizes[axis]; ++i) {
-    indices.push_back(w.random().Between(-x.sizes[axis], x.sizes[axis] - 1));
-  }
-  y.name = w.Node("Gather", {x.name, w.Integers(indices)},
-                  {Int("axis", static_cast<std::int64_t>(axis) + 1)});
-  return y;
-}
-
-// A trained row in front, repeated for each example: a class token.
-Value WithToken(GraphWriter& w, const Value& x, std::size_t axis) {
-  Sizes token = x.sizes;
-  token[axis] = 1;
-  Sizes stored = token;
-  stored.insert(stored.begin(), 1);
-  const std::string shape =
-      w.Node("Concat", {w.BatchSize(x.name), w.Integers(token)}, {Int("axis", 0)});
-  const std::string repeated = w.Node("Expand", {w.Weight(stored, 0.9F), shape});
-  Value y = x;
-  ++y.sizes[axis];
-  y.name = w.Node("Concat", {repeated, x.name}, {Int("axis", static_cast<std::int64_t>(axis) + 1)});
-  return y;
-}
-
-Value Largest(GraphWriter& w, const Value& x, std::size_t axis) {
-  Value y = x;
-  y.sizes[axis] = w.random().Between(1, x.sizes[axis]);
-  const Attributes which = {Int("axis", static_cast<std::int64_t>(axis) + 1),
-                            Int("largest", w.random().Chance(70) ? 1 : 0)};
-  y.name = w.NodeOf(2, "TopK", {x.name, w.Integers({y.sizes[axis]})}, which)[0];
-  return y;
-}
-
-}  // namespace
-
-Value Rearrangement(GraphWriter& w, const Value& x, std::size_t axis) {
-  Random& random = w.random();
-  const std::int64_t size = x.sizes[axis];
-  const auto k = static_cast<std::int64_t>(axis) + 1;
-  Value y = x;
-  switch (random.Between(0, 8)) {
-    case 0:
-      return Padded(w, x, axis);
-    case 1:
-      if (size > 1) return Swapped(w, x, axis);
-      return x;
-    case 2:
-      return Gathered(w, x, axis);
-    case 3:
-      return WithToken(w, x, axis);
-    case 4:
-      return Largest(w, x, axis);
-    case 5:  // backwards, all of it or every other
-      if (size > 1 && random.Chance(50)) {
-        y.sizes[axis] = (size + 1) / 2;
-        y.name = w.Slice(x.name, -1, -1000, k, -2);
-        return y;
-      }
-      y.name = w.Slice(x.name, size - 1, -1 - size, k, -1);
-      return y;
-    case 6: {
-      const Attributes way = {Int("reverse", random.Chance(50) ? 1 : 0),
-                              Int("exclusive", random.Chance(50) ? 1 : 0)};
-      y.name = w.Node("CumSum", {x.name, w.Integers({k}, true)}, way);
-      y.name = w.Node("Mul", {y.name, w.Number(1.0F / static_cast<float>(size))});
-      return y;
-    }
-    case 7: {
-      Sizes repeats(x.sizes.size() + 1, 1);
-      repeats[axis + 1] = 2;
-      y.sizes[axis] *= 2;
-      y.name = w.Node("Tile", {x.name, w.Integers(repeats)});
-      return y;
-    }
-    default: {
-      const char* op = random.Chance(50) ? "Softmax" : "LogSoftmax";
-      y.name = w.Node(op, {x.name}, {Int("axis", k)});
-      return y;
-    }
-  }
 }
 
 Value TableNetwork(GraphWriter& w, Value x) {

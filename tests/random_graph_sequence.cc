@@ -131,6 +131,12 @@ Value Recurrent(GraphWriter& w, const Value& x) {
     const std::string turned = w.Node("Transpose", {outputs[1]}, {Ints("perm", {1, 0, 2})});
     return {w.Reshape(turned, {1, directions * hidden}), {1, directions * hidden}};
   }
+  if (random.Chance(25)) {  // one time's
+    const std::string time = w.Integers({random.Between(-x.sizes[0], x.sizes[0] - 1)}, true);
+    const std::string state = w.Node("Gather", {outputs[0], time}, {Int("axis", 0)});
+    const std::string turned = w.Node("Transpose", {state}, {Ints("perm", {1, 0, 2})});
+    return {w.Reshape(turned, {1, directions * hidden}), {1, directions * hidden}};
+  }
   const std::string turned = w.Node("Transpose", {outputs[0]}, {Ints("perm", {2, 0, 1, 3})});
   return {w.Reshape(turned, {x.sizes[0], directions * hidden}), {x.sizes[0], directions * hidden}};
 }
@@ -155,6 +161,18 @@ Value WithPositions(GraphWriter& w, const Value& x) {
   return {w.Node("Add", {x.name, w.Weight({1, x.sizes[0], x.sizes[1]}, 0.5F)}), x.sizes};
 }
 
+// One weight by which all rows are multiplied, and some of them once more.
+Value OneWeightTwice(GraphWriter& w, const Value& x) {
+  const std::int64_t length = x.sizes[0];
+  const std::string weight = w.LayerWeight({x.sizes[1], x.sizes[1]}, x.sizes[1]);
+  const std::string all = w.Node("Tanh", {w.Node("MatMul", {x.name, weight})});
+  const std::int64_t start = w.random().Between(0, length - 1);
+  const std::int64_t end = w.random().Between(start + 1, length);
+  const std::string some = w.Node("MatMul", {w.Slice(all, start, end, 1), weight});
+  if (end - start == 1) return {w.Node("Add", {all, some}), x.sizes};
+  return {w.Node("Concat", {all, some}, {Int("axis", 1)}), {length + end - start, x.sizes[1]}};
+}
+
 // [N, S, d] to [N, d]: the mean, the largest, the first, or all of them.
 Value Pooled(GraphWriter& w, const Value& x) {
   switch (w.random().Between(0, 3)) {
@@ -175,9 +193,12 @@ Value SequenceNetwork(GraphWriter& w, Value x) {
   Random& random = w.random();
   if (random.Chance(60)) x = WithPositions(w, x);
   for (std::int64_t blocks = random.Between(0, 3); blocks > 0; --blocks) {
-    switch (random.Between(0, 5)) {
+    switch (random.Between(0, 6)) {
       case 0:
         x = Recurrent(w, x);
+        break;
+      case 3:
+        x = OneWeightTwice(w, x);
         break;
       case 1:
         x = Rearrangement(w, x, static_cast<std::size_t>(random.Between(0, 1)));
@@ -194,6 +215,7 @@ Value SequenceNetwork(GraphWriter& w, Value x) {
       }
     }
     if (x.sizes[1] > 16) x = w.Linear(x, 6);
+    if (x.sizes[0] > 12) x = {w.Slice(x.name, 1, 9, 1), {8, x.sizes[1]}};
   }
   return Pooled(w, x);
 }

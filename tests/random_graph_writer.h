@@ -86,6 +86,9 @@ class GraphWriter {
   int next_ = 0;
 };
 
+// The axes of [N, C, ..] behind the channels.
+inline std::size_t SpatialAxes(const Value& x) { return x.sizes.size() - 1; }
+
 // Parts of networks (random_graph_parts.cc and the files of the kinds).
 Value Activation(GraphWriter& w, const Value& x);
 // x and a trained tensor, or x and a function of itself; any shape.
@@ -94,8 +97,14 @@ Value Mixing(GraphWriter& w, const Value& x);
 Value Rearrangement(GraphWriter& w, const Value& x, std::size_t axis);
 Value Normalisation(GraphWriter& w, const Value& x);  // along the last axis
 
-Value ImageNetwork(GraphWriter& w, Value x);     // [N, C, H, W] or [N, C, L] to [N, f]
-Value SequenceNetwork(GraphWriter& w, Value x);  // [N, S, d] to [N, f]
-Value TableNetwork(GraphWriter& w, Value x);     // [N, f] to [N, g]
+// Any upsampling convolution with trained filters, of signals, images or volumes.
+Value TransposedConvolution(GraphWriter& w, const Value& x);
+Value ImageBlock(GraphWriter& w, Value x);  // [N, C, spatial axes] to the same
+
+Value ImageNetwork(GraphWriter& w, Value x);   // [N, C, up to three spatial axes] to [N, f]
+Value FramesNetwork(GraphWriter& w, Value x);  // [N, F, C, H, W] or [N, F, C, L] to [N, f]
+Value BagNetwork(GraphWriter& w, std::int64_t vocabulary, const Value& x);  // integers to [N, f]
+Value SequenceNetwork(GraphWriter& w, Value x);                             // [N, S, d] to [N, f]
+Value TableNetwork(GraphWriter& w, Value x);                                // [N, f] to [N, g]
 
 }  // namespace anchorhold::testing
