@@ -364,6 +364,23 @@ TEST_F(CompiledModel, MovedNumbers) {
   Check(path, {});
 }
 
+// Comparisons, their logic, what they choose, and numbers of them.
+TEST_F(CompiledModel, Choices) {
+  OnnxBuilder b({3, 5});
+  b.Weight("w", {5, 5}, MadeUpWeights(25)).Node("MatMul", {"x", "w"}, {"h"});
+  b.Weight("slope", {3, 1}, MadeUpWeights(3)).Node("PRelu", {"h", "slope"}, {"p"});
+  b.Weight("side", {5}, MadeUpWeights(5)).Node("Less", {"x", "side"}, {"less"});
+  b.Node("Greater", {"p", "side"}, {"more"}).Node("Xor", {"less", "more"}, {"either"});
+  b.Node("Not", {"either"}, {"same"}).Node("Where", {"same", "p", "side"}, {"c"});
+  b.Node("Cast", {"either"}, {"n"}, {graph::testing::Int("to", 1)}).Node("Add", {"c", "n"}, {"s"});
+  b.Node("ReduceMin", {"s"}, {"m"}, {graph::testing::Ints("axes", {2})});
+  b.Node("Mul", {"s", "m"}, {"t"}).Node("Flatten", {"t"}, {"f"});
+  b.Weight("v", {15, 2}, MadeUpWeights(30)).Node("MatMul", {"f", "v"}, {"y"});
+  const std::string path = folder_ / "choices.onnx";
+  ASSERT_TRUE(client::WriteWholeFile(path, b.Output("y").Write(), client::IfExists::kReplace).ok());
+  Check(path, {});
+}
+
 // The normalisation's steps take the Silu along, and the gate's products are summed as they are
 // made.
 TEST_F(CompiledModel, GatedSilu) {

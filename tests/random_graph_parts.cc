@@ -35,12 +35,6 @@ std::string Clip(GraphWriter& w, const std::string& x) {
   return w.Node("Clip", {x, w.Number(-0.8F), w.random().Chance(50) ? w.Number(0.9F) : ""});
 }
 
-std::string Chosen(GraphWriter& w, const std::string& x) {
-  const char* comparison = w.random().Chance(50) ? "Greater" : "Less";
-  const std::string condition = w.Node(comparison, {x, w.Number(0.1F)});
-  return w.Node("Where", {condition, w.Node("Tanh", {x}), w.Node("Mul", {x, w.Number(0.3F)})});
-}
-
 // x and what one of its axes, or several, are reduced to.
 Value ReducedAndJoined(GraphWriter& w, const Value& x) {
   Random& random = w.random();
@@ -70,6 +64,47 @@ Sizes Broadcasting(Random& random, const Sizes& sizes) {
   return out;
 }
 
+// Truth values of x's shape, from one comparison or two.
+std::string Truth(GraphWriter& w, const Value& x) {
+  Random& random = w.random();
+  std::vector<std::string> comparisons = {"Greater", "Less"};
+  if (w.opset() >= 12) comparisons.insert(comparisons.end(), {"GreaterOrEqual", "LessOrEqual"});
+  const auto compare = [&] {
+    const bool number = random.Chance(50);
+    const std::string with =
+        number ? w.Number(0.1F) : w.Weight(Broadcasting(random, x.sizes), 0.5F);
+    std::vector<std::string> sides = {x.name, with};
+    if (random.Chance(30)) std::swap(sides[0], sides[1]);
+    return w.Node(random.Pick(comparisons), sides);
+  };
+  std::string truth = compare();
+  if (random.Chance(35)) {
+    truth = w.Node(random.Pick<std::string>({"And", "Or", "Xor"}), {truth, compare()});
+  }
+  return random.Chance(25) ? w.Node("Not", {truth}) : truth;
+}
+
+// Which of two numbers is taken is told by a third one, or by the first.
+std::string Chosen(GraphWriter& w, const Value& x) {
+  Random& random = w.random();
+  const std::string& in = x.name;
+  switch (random.Between(0, 6)) {
+    case 0:
+      return w.Node("PRelu", {in, w.WeightIn(Broadcasting(random, x.sizes), -0.3F, 0.6F)});
+    case 1:
+      return w.Node("ThresholdedRelu", {in}, {Float("alpha", random.Uniform(0, 0.5F))});
+    case 2:
+      return w.Node("Shrink", {in}, {Float("lambd", 0.2F), Float("bias", 0.1F)});
+    case 3:
+      return w.Node("Mul", {in, w.Node("Cast", {Truth(w, x)}, {Int("to", 1)})});
+    case 4:
+      return w.Node("Where", {Truth(w, x), in, w.Weight(Broadcasting(random, x.sizes), 0.7F)});
+    default:
+      return w.Node("Where",
+                    {Truth(w, x), w.Node("Tanh", {in}), w.Node("Mul", {in, w.Number(0.3F)})});
+  }
+}
+
 }  // namespace
 
 Value Activation(GraphWriter& w, const Value& x) {
@@ -87,7 +122,7 @@ Value Activation(GraphWriter& w, const Value& x) {
     case 4:
       return {Clip(w, in), x.sizes};
     case 5:
-      return {Chosen(w, in), x.sizes};
+      return {Chosen(w, x), x.sizes};
     case 6:
       return {w.Node("Log", {SquarePlusOne(w, in)}), x.sizes};
     case 7:

@@ -96,8 +96,8 @@ auto Fields(Holds<simd::PointInput> auto& record) {
 }
 
 auto Fields(Holds<simd::PointInstruction> auto& record) {
-  auto& [op, dst, a, b, alpha, beta] = record;
-  return std::tie(op, dst, a, b, alpha, beta);
+  auto& [op, dst, a, b, alpha, beta, c] = record;
+  return std::tie(op, dst, a, b, alpha, beta, c);
 }
 
 auto Fields(Holds<engine::GradientSum> auto& record) {

@@ -4,7 +4,9 @@
 
 #include "trusted/engine/fused_primitives.h"
 #include "trusted/engine/lowerer.h"
+#include "trusted/engine/truth_primitives.h"
 #include "trusted/graph/primitives.h"
+#include "trusted/kernels/binary.h"
 
 namespace anchorhold::engine {
 
@@ -21,7 +23,7 @@ struct PointEntry {
   PointOp op;
 };
 
-// Functions of one or two numbers whose parameters are alpha and beta.
+// Functions of one to three numbers whose parameters are alpha and beta.
 constexpr PointEntry kEntries[] = {
     {&primitives::kNeg, PointOp::kNeg},
     {&primitives::kAbs, PointOp::kAbs},
@@ -53,6 +55,7 @@ constexpr PointEntry kEntries[] = {
     {&primitives::kBroadcastTo, PointOp::kCopy},
     {&kSilu, PointOp::kSilu},
     {&kSiluGrad, PointOp::kSiluGrad},
+    {&kChoose, PointOp::kChoose},
 };
 
 std::optional<PointOp> OpOf(const Node& node) {
@@ -62,6 +65,19 @@ std::optional<PointOp> OpOf(const Node& node) {
   }
   if (node.primitive == &primitives::kGeluGrad) {
     return by_tanh ? PointOp::kGeluTanhGrad : PointOp::kGeluErfGrad;
+  }
+  if (node.primitive == &kKeepWhere) {
+    return node.attributes.mode != 0 ? PointOp::kKeep : PointOp::kDrop;
+  }
+  if (node.primitive == &kHolds) {
+    switch (static_cast<kernels::CompareOp>(node.attributes.mode)) {
+      case kernels::CompareOp::kEqual:
+        return PointOp::kEqual;
+      case kernels::CompareOp::kLess:
+        return PointOp::kLess;
+      case kernels::CompareOp::kLessOrEqual:
+        return PointOp::kLessOrEqual;
+    }
   }
   for (const PointEntry& entry : kEntries) {
     if (entry.primitive == node.primitive) return entry.op;
@@ -314,6 +330,9 @@ bool PointMaker::FindRegisters() {
     instruction.a = static_cast<std::uint8_t>(RegisterOf(work.inputs[0], m));
     if (work.inputs.size() > 1) {
       instruction.b = static_cast<std::uint8_t>(RegisterOf(work.inputs[1], m));
+    }
+    if (work.inputs.size() > 2) {
+      instruction.c = static_cast<std::uint8_t>(RegisterOf(work.inputs[2], m));
     }
     ReleaseAfter(m, registers);
     const std::size_t dst = registers.Take();

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "trusted/engine/fused_primitives.h"
+#include "trusted/engine/truth_primitives.h"
+#include "trusted/engine/truths.h"
 #include "trusted/graph/graph.h"
 #include "trusted/graph/primitives.h"
 
@@ -53,7 +55,8 @@ std::optional<AxisRun> RunOf(const Shape& part, const Shape& whole) {
 
 class Simplifier {
  public:
-  explicit Simplifier(const graph::Graph& old) : old_(old), ids_(old.values().size()) {}
+  explicit Simplifier(const graph::Graph& old)
+      : old_(old), truths_(old), ids_(old.values().size()) {}
 
   Result<std::shared_ptr<const graph::Graph>> Run() {
     for (std::size_t id = 0; id < ids_.size(); ++id) {
@@ -73,7 +76,9 @@ class Simplifier {
   }
 
   Status Take(ValueId id);
+  Status TakeNode(ValueId id);
   Result<ValueId> Rewrite(const Node& node, const std::vector<ValueId>& inputs);
+  Result<std::optional<ValueId>> Chosen(const Node& node, const std::vector<ValueId>& inputs);
   Result<ValueId> WithNumber(const Node& node, const std::vector<ValueId>& inputs);
   std::optional<ValueId> Gelu(ValueId half);
   std::optional<ValueId> Silu(const std::vector<ValueId>& factors) const;
@@ -86,6 +91,7 @@ class Simplifier {
   std::optional<double> Number(ValueId id) const;
 
   const graph::Graph& old_;
+  Truths truths_;
   GraphBuilder builder_;
   std::vector<ValueId> ids_;  // by the old graph's
 };
@@ -96,24 +102,29 @@ Status Simplifier::Take(ValueId id) {
   switch (value.source) {
     case Source::kInput:
       out = builder_.AddInput(value.type, value.index);
-      return Ok();
+      break;
     case Source::kParameter:
       out = builder_.AddParameter(value.type.shape, value.index, value.type.element);
-      return Ok();
+      break;
     case Source::kConstant:
       out =
           builder_.AddConstant(value.type.shape, old_.constants()[value.index], value.type.element);
-      return Ok();
+      break;
     case Source::kSeed:
       return InternalError("a graph to be simplified holds no gradients");
     case Source::kNode:
-      break;
+      return TakeNode(id);
   }
+  return truths_.Take(builder_, id, out, {});
+}
+
+Status Simplifier::TakeNode(ValueId id) {
   const Node& node = *old_.producer(id);
   std::vector<ValueId> inputs;
   for (const ValueId input : node.inputs) inputs.push_back(New(input));
-  AH_ASSIGN_OR_RETURN(out, Rewrite(node, inputs));
-  return Ok();
+  AH_ASSIGN_OR_RETURN(const ValueId out, Rewrite(node, inputs));
+  ids_[static_cast<std::size_t>(id)] = out;
+  return truths_.Take(builder_, id, out, inputs);
 }
 
 std::optional<double> Simplifier::Number(ValueId id) const {
@@ -161,6 +172,16 @@ Result<ValueId> Simplifier::Rewrite(const Node& node, const std::vector<ValueId>
   if (primitive == &primitives::kMul) {
     if (const std::optional<ValueId> x = Silu(inputs)) return builder_.Emit(kSilu, {*x});
   }
+  if (primitive == &primitives::kWhere || primitive == &primitives::kCast) {
+    AH_ASSIGN_OR_RETURN(const std::optional<ValueId> chosen, Chosen(node, inputs));
+    if (chosen) return *chosen;
+  }
+  if (primitive == &primitives::kMinOver) {
+    AH_ASSIGN_OR_RETURN(const ValueId opposite, builder_.Emit(primitives::kNeg, inputs));
+    AH_ASSIGN_OR_RETURN(const ValueId largest,
+                        builder_.Emit(primitives::kMaxOver, {opposite}, node.attributes));
+    return builder_.Emit(primitives::kNeg, {largest});
+  }
   if (primitive == &primitives::kGather) {
     AH_ASSIGN_OR_RETURN(const std::optional<ValueId> slice, Slice(node, inputs));
     if (slice) return *slice;
@@ -179,6 +200,20 @@ Result<ValueId> Simplifier::Rewrite(const Node& node, const std::vector<ValueId>
     }
   }
   return builder_.Emit(*primitive, inputs, node.attributes);
+}
+
+// What a Where or a Cast is, if its truth value is a number.
+Result<std::optional<ValueId>> Simplifier::Chosen(const Node& node,
+                                                  const std::vector<ValueId>& inputs) {
+  const auto none = std::optional<ValueId>();
+  const ValueId truth = truths_.Number(node.inputs[0]);
+  if (truth == graph::kNoValue) return none;
+  ValueId out = truth;
+  if (node.primitive == &primitives::kWhere) {
+    if (!old_.type(node.output).is_real()) return none;
+    AH_ASSIGN_OR_RETURN(out, builder_.Emit(kChoose, {truth, inputs[1], inputs[2]}));
+  }
+  return builder_.type(out) == old_.type(node.output) ? std::optional<ValueId>(out) : none;
 }
 
 Result<ValueId> Simplifier::WithNumber(const Node& node, const std::vector<ValueId>& inputs) {

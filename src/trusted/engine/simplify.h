@@ -7,6 +7,8 @@
 //   x + A B, A or B zeros                           x: what a recurrent network's first state adds
 //   x^2, x^3                                        x x, x x x
 //   x at one place of an axis                       a slice, whose gradient joins others'
+//   Where by truth values, Cast of them      Choose by numbers 1 and 0, these numbers (truths.h)
+//   ReduceMin                                 minus the largest of -x
 //   scale * normalised + shift, by channel          NormaliseAffine (the same)
 //
 // What is computed stays the same up to the rounding of one operation a rewrite. Every new node

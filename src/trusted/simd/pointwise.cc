@@ -41,8 +41,11 @@ struct Run {
 bool IsDead(const PointProgram& program, std::size_t r, std::size_t from) {
   for (std::size_t k = from; k < program.instructions.size(); ++k) {
     const PointInstruction& instruction = program.instructions[k];
-    const bool two = instruction.op >= PointOp::kLeakyReluGrad;
-    if (instruction.a == r || (two && instruction.b == r)) return false;
+    const std::size_t operands = OperandsOf(instruction.op);
+    if (instruction.a == r || (operands > 1 && instruction.b == r) ||
+        (operands > 2 && instruction.c == r)) {
+      return false;
+    }
     if (instruction.dst == r) return true;
   }
   for (const std::uint8_t output : program.outputs) {
@@ -60,7 +63,7 @@ void SingleStep(const PointInstruction& instruction, PointStep& step) {
             nullptr,
             instruction.dst,
             single.operands,
-            {instruction.a, instruction.b, 0},
+            {instruction.a, instruction.b, instruction.c},
             instruction.alpha,
             instruction.beta,
             0,
@@ -73,7 +76,7 @@ void SingleStep(const PointInstruction& instruction, PointStep& step) {
 bool PairStep(const PointProgram& program, std::size_t k, PointStep& step) {
   const PointInstruction& first = program.instructions[k];
   const PointInstruction& second = program.instructions[k + 1];
-  const bool two = second.op >= PointOp::kLeakyReluGrad;
+  const bool two = OperandsOf(second.op) == 2;
   const bool left = second.a == first.dst;
   const bool right = two && second.b == first.dst;
   if (left == right || (second.dst != first.dst && !IsDead(program, first.dst, k + 2))) {

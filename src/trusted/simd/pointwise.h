@@ -20,7 +20,7 @@ inline constexpr std::size_t kPointAxesMax = 5;
 inline constexpr std::size_t kPointRegistersMax = 16;
 inline constexpr std::size_t kPointInstructionsMax = 32;  // a longer program is two
 
-// dst = op(a), or op(a, b); semantics, NaN and infinities included, are those of
+// dst = op(a), op(a, b) or op(a, b, c); semantics, NaN and infinities included, are those of
 // kernels/elementwise.h and kernels/binary.h. Derivatives take (x or y, g) as there.
 enum class PointOp : std::uint8_t {
   kCopy,
@@ -57,15 +57,27 @@ enum class PointOp : std::uint8_t {
   kMax,
   kMin,
   kMaxShare,  // kernels/binary.h
+  kEqual,     // comparisons: 1 or 0, 0 for a NaN
+  kLess,
+  kLessOrEqual,
+  kKeep,    // b where a is not 0, else 0
+  kDrop,    // b where a is 0, else 0
+  kChoose,  // b where a is not 0, else c
 };
+
+// How many of a, b and c an operation reads.
+constexpr std::size_t OperandsOf(PointOp op) {
+  return op < PointOp::kLeakyReluGrad ? 1 : op < PointOp::kChoose ? 2 : 3;
+}
 
 struct PointInstruction {
   PointOp op = PointOp::kCopy;
   std::uint8_t dst = 0;
   std::uint8_t a = 0;
-  std::uint8_t b = 0;  // of two-operand ones
+  std::uint8_t b = 0;  // where there are two operands
   float alpha = 0;
   float beta = 0;
+  std::uint8_t c = 0;  // where there are three
 };
 
 struct PointInput {

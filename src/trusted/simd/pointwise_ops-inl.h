@@ -101,6 +101,12 @@ HWY_INLINE V MaxShare(D d, V a, V b) {
 }
 AH_POINT_OP(OpMaxShare, 2, MaxShare(d, a, b))
 
+AH_POINT_OP(OpEqual, 2, hn::IfThenElseZero(hn::Eq(a, b), hn::Set(d, 1.0F)))
+AH_POINT_OP(OpLess, 2, hn::IfThenElseZero(hn::Lt(a, b), hn::Set(d, 1.0F)))
+AH_POINT_OP(OpLessOrEqual, 2, hn::IfThenElseZero(hn::Le(a, b), hn::Set(d, 1.0F)))
+AH_POINT_OP(OpKeep, 2, hn::IfThenZeroElse(hn::Eq(a, hn::Zero(d)), b))
+AH_POINT_OP(OpDrop, 2, hn::IfThenElseZero(hn::Eq(a, hn::Zero(d)), b))
+
 // x sigmoid(z), z = 2 u of kernels/elementwise.h, and the derivative s + x s (1 - s) z'.
 template <class D, class V>
 HWY_INLINE V GeluTanhInner(D d, V x, float cubic) {
@@ -145,6 +151,30 @@ void Loop(const PointStep& step, float* dst, const PointOperand* operands, std::
   const auto left = LoadPart(d, a.at + (i & a.mask), n - i);
   const auto right = Op::kOperands == 1 ? left : LoadPart(d, b.at + (i & b.mask), n - i);
   StorePart(op(d, left, right), d, dst + i, n - i);
+}
+
+// b where a is not 0, else c.
+inline void ChooseLoop(const PointStep& /*step*/, float* dst, const PointOperand* operands,
+                       std::size_t n) {
+  const hn::ScalableTag<float> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const PointOperand a = operands[0];
+  const PointOperand b = operands[1];
+  const PointOperand c = operands[2];
+  const auto choose = [&](auto x, auto y, auto z)
+                          HWY_ATTR { return hn::IfThenElse(hn::Eq(x, hn::Zero(d)), z, y); };
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto x = hn::LoadU(d, a.at + (i & a.mask));
+    const auto y = hn::LoadU(d, b.at + (i & b.mask));
+    const auto z = hn::LoadU(d, c.at + (i & c.mask));
+    hn::StoreU(choose(x, y, z), d, dst + i);
+  }
+  if (i == n) return;
+  const auto x = LoadPart(d, a.at + (i & a.mask), n - i);
+  const auto y = LoadPart(d, b.at + (i & b.mask), n - i);
+  const auto z = LoadPart(d, c.at + (i & c.mask), n - i);
+  StorePart(choose(x, y, z), d, dst + i, n - i);
 }
 
 // Two operations: second(first(a, b), c), or second(c, first(a, b)) with kResultIsRight. `b` is

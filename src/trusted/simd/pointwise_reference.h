@@ -86,6 +86,16 @@ T ReferenceOfNumbers(PointOp op, T a, T b) {
       return a > b || std::isnan(a) ? a : b;
     case PointOp::kMaxShare:
       return a > b || std::isnan(a) ? T(1) : a == b ? T(0.5) : T(0);
+    case PointOp::kEqual:
+      return a == b ? T(1) : T(0);
+    case PointOp::kLess:
+      return a < b ? T(1) : T(0);
+    case PointOp::kLessOrEqual:
+      return a <= b ? T(1) : T(0);
+    case PointOp::kKeep:
+      return a != T(0) ? b : T(0);
+    case PointOp::kDrop:
+      return a == T(0) ? b : T(0);
     default:  // the lesser
       return a < b || std::isnan(a) ? a : b;
   }
@@ -161,6 +171,9 @@ inline constexpr OpCase kCases[] = {
     {PointOp::kDiv, 0, 0, 0, 0, 0},           {PointOp::kMax, 0, 0, 0, 0, 0},
     {PointOp::kMin, 0, 0, 0, 0, 0},           {PointOp::kSilu, 0, 0, 4, 0, 0.75},
     {PointOp::kSiluGrad, 0, 0, 4, 4, 0},      {PointOp::kMaxShare, 0, 0, 0, 0, 0},
+    {PointOp::kEqual, 0, 0, 0, 0, 0},         {PointOp::kLess, 0, 0, 0, 0, 0},
+    {PointOp::kLessOrEqual, 0, 0, 0, 0, 0},   {PointOp::kKeep, 0, 0, 0, 0, 0},
+    {PointOp::kDrop, 0, 0, 0, 0, 0},
 };
 
 }  // namespace anchorhold::simd

@@ -52,25 +52,32 @@ void RunProgram(Target target, const PointProgram& program, const std::vector<co
 }
 
 // One instruction on whole arrays.
-Floats RunOne(Target target, PointInstruction instruction, const Floats& a, const Floats& b) {
+Floats RunOne(Target target, PointInstruction instruction, const Floats& a, const Floats& b,
+              const Floats& c) {
   PointProgram program;
   program.sizes[0] = a.size();
   PointInput dense;
   dense.strides[0] = 1;
-  const PointInput inputs[] = {dense, dense};
-  instruction.dst = 2;
+  const PointInput inputs[] = {dense, dense, dense};
+  instruction.dst = 3;
   instruction.a = 0;
   instruction.b = 1;
-  const std::uint8_t outputs[] = {2};
+  instruction.c = 2;
+  const std::uint8_t outputs[] = {3};
   program.inputs = inputs;
   program.instructions = {&instruction, 1};
   program.outputs = outputs;
   Guarded y(a.size());
   Guarded left(a);
   Guarded right(b);
-  RunProgram(target, program, {left.data(), right.data()}, {y.data()});
+  Guarded last(c);
+  RunProgram(target, program, {left.data(), right.data(), last.data()}, {y.data()});
   y.Check();
   return y.values();
+}
+
+Floats RunOne(Target target, PointInstruction instruction, const Floats& a, const Floats& b) {
+  return RunOne(target, instruction, a, b, b);
 }
 
 const float kInfinity = std::numeric_limits<float>::infinity();
@@ -137,6 +144,25 @@ TEST_P(Pointwise, OperationsAreTheNaiveKernels) {
       CheckCase(c, a[i], b[i], y[i], truth[i], naive[i]);
       if (HasFailure()) return;
     }
+  }
+}
+
+TEST_P(Pointwise, ChoosesBetweenTwo) {
+  Floats a;
+  Floats b;
+  Floats c;
+  for (const float truth : kSpecial) {
+    for (const float left : kSpecial) {
+      for (const float right : kSpecial) {
+        a.push_back(truth);
+        b.push_back(left);
+        c.push_back(right);
+      }
+    }
+  }
+  const Floats y = RunOne(GetParam(), {PointOp::kChoose, 0, 0, 0, 0, 0}, a, b, c);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    ASSERT_TRUE(SameBits(y[i], a[i] != 0 ? b[i] : c[i])) << a[i] << ", " << b[i] << ", " << c[i];
   }
 }
 
@@ -214,7 +240,7 @@ Case DrawCase(std::mt19937_64& random) {
   const PointOp common[] = {PointOp::kAdd,  PointOp::kMul,         PointOp::kLeakyRelu,
                             PointOp::kClip, PointOp::kSigmoidGrad, PointOp::kScale,
                             PointOp::kSub,  PointOp::kSigmoid,     PointOp::kLeakyReluGrad,
-                            PointOp::kSilu, PointOp::kSiluGrad};
+                            PointOp::kSilu, PointOp::kSiluGrad,    PointOp::kChoose};
   std::size_t known = c.inputs.size();
   const std::size_t count = 1 + Draw(random, 8);
   for (std::size_t k = 0; k < count; ++k) {
@@ -230,7 +256,9 @@ Case DrawCase(std::mt19937_64& random) {
     instruction.a =
         chain ? c.instructions.back().dst : static_cast<std::uint8_t>(Draw(random, known));
     instruction.b = static_cast<std::uint8_t>(Draw(random, known));
+    instruction.c = static_cast<std::uint8_t>(Draw(random, known));
     if (chain && Draw(random, 2) == 0) std::swap(instruction.a, instruction.b);
+    if (chain && Draw(random, 3) == 0) std::swap(instruction.a, instruction.c);
     const std::size_t limit = std::min(known + 1, kPointRegistersMax);
     instruction.dst =
         static_cast<std::uint8_t>(Draw(random, 3) == 0 ? Draw(random, limit) : limit - 1);
@@ -263,7 +291,7 @@ std::vector<Floats> Expected(Target target, const Case& c) {
   for (const PointInstruction& instruction : c.instructions) {
     const Floats& a = registers[instruction.a];
     const Floats& b = registers[instruction.b];
-    registers[instruction.dst] = RunOne(target, instruction, a, b);
+    registers[instruction.dst] = RunOne(target, instruction, a, b, registers[instruction.c]);
   }
   std::vector<Floats> outputs;
   for (const std::uint8_t output : c.outputs) outputs.push_back(registers[output]);

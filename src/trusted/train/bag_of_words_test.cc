@@ -2,6 +2,8 @@
 // that sums, norms and clipped sums are the interpreter's on every target.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ using graph::testing::Int;
 using graph::testing::Ints;
 using graph::testing::OnnxBuilder;
 using testing::Draw;
+using testing::IsFast;
 
 constexpr std::int64_t kWords = 7;  // of a table: an example reads some of them several times
 
@@ -130,51 +133,39 @@ ExampleSet Rows(const graph::Model& model, std::size_t rows) {
 
 void Expect(const graph::Model& model) { testing::ExpectSums(model, Rows(model, 11)); }
 
-struct Counted {
-  std::size_t sums_of_rows = 0;
-  std::size_t gathers = 0;
-  std::size_t sums = 0;
-  std::size_t layouts = 0;
-  std::size_t repeated = 0;
-};
-
-Counted Count(const graph::Model& model) {
-  engine::EngineOptions options;
-  options.mode = engine::Mode::kPrivateTraining;
-  auto made = TrainingEngine::Create(model, Loss::kCrossEntropy, options, nullptr).value();
-  const engine::LoweredProgram& program = made.engine().program();
-  Counted counted;
-  for (const auto* steps : {&program.forward, &program.backward}) {
-    for (const engine::Step& step : *steps) {
-      counted.sums_of_rows += step.kind == StepKind::kSumRows;
-      counted.gathers += step.kind == StepKind::kGatherRows;
-      counted.sums += step.kind == StepKind::kSum;
-      counted.layouts += step.kind == StepKind::kPermute;
-    }
-  }
-  for (const engine::GradientSum& sum : program.sums) counted.repeated += sum.repeated;
-  return counted;
+engine::LoweredProgram Program(const graph::Model& model) {
+  return testing::ProgramOf(model, engine::Mode::kPrivateTraining);
 }
 
-bool IsFast() { return simd::BestTarget() != simd::Target::kScalar; }
+std::size_t SumsOfRows(const graph::Model& model) {
+  return testing::CountSteps(Program(model), StepKind::kSumRows);
+}
+
+// The gradients of which one row stands for all.
+std::ptrdiff_t Repeated(const graph::Model& model) {
+  const engine::LoweredProgram program = Program(model);
+  return std::count_if(program.sums.begin(), program.sums.end(),
+                       [](const engine::GradientSum& sum) { return sum.repeated; });
+}
 
 TEST(BagOfWords, NeitherItsRowsNorTheirGradientsAreWritten) {
   if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
-  const Counted mean = Count(Mean(9, 20));
-  EXPECT_EQ(mean.sums_of_rows, 1U);
-  EXPECT_EQ(mean.repeated, 1U);
-  EXPECT_EQ(mean.gathers + mean.layouts, 0U);
-  EXPECT_EQ(mean.sums, 0U);  // a bias's gradient is the layer's
-  EXPECT_EQ(Count(TwoTables()).repeated, 2U);
-  EXPECT_EQ(Count(Sentences()).sums_of_rows, 1U);
+  EXPECT_EQ(Repeated(Mean(9, 20)), 1);
+  const engine::LoweredProgram mean = Program(Mean(9, 20));
+  EXPECT_EQ(testing::CountSteps(mean, StepKind::kSumRows), 1U);
+  EXPECT_EQ(testing::CountSteps(mean, StepKind::kGatherRows), 0U);
+  EXPECT_EQ(testing::CountSteps(mean, StepKind::kPermute), 0U);
+  EXPECT_EQ(testing::CountSteps(mean, StepKind::kSum), 0U);  // a bias's gradient is the layer's
+  EXPECT_EQ(Repeated(TwoTables()), 2);
+  EXPECT_EQ(SumsOfRows(Sentences()), 1U);
 }
 
 TEST(BagOfWords, RowsThatHaveOtherReadersAreWritten) {
   if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
-  EXPECT_EQ(Count(ReadTwice()).gathers, 1U);
-  EXPECT_EQ(Count(ReadTwice()).sums_of_rows, 0U);
-  EXPECT_EQ(Count(WithPlaces()).repeated, 0U);
-  EXPECT_EQ(Count(OverWidths()).sums_of_rows, 0U);
+  EXPECT_EQ(testing::CountSteps(Program(ReadTwice()), StepKind::kGatherRows), 1U);
+  EXPECT_EQ(SumsOfRows(ReadTwice()), 0U);
+  EXPECT_EQ(Repeated(WithPlaces()), 0);
+  EXPECT_EQ(SumsOfRows(OverWidths()), 0U);
 }
 
 TEST(BagOfWords, SumsOfAMean) {

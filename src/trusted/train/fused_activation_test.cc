@@ -14,6 +14,7 @@
 #include "trusted/graph/primitives.h"
 #include "trusted/kernels/float_mode.h"
 #include "trusted/train/executor.h"
+#include "trusted/train/sums_for_test.h"
 #include "trusted/train/trainer.h"
 #include "trusted/train/training_engine.h"
 
@@ -25,6 +26,7 @@ using graph::testing::Float;
 using graph::testing::Int;
 using graph::testing::Ints;
 using graph::testing::OnnxBuilder;
+using testing::IsFast;
 using Sizes = std::vector<std::int64_t>;
 
 std::size_t Product(const Sizes& sizes) {
@@ -276,10 +278,7 @@ struct Counted {
 };
 
 Counted Count(const graph::Model& model) {
-  engine::EngineOptions options;
-  options.mode = engine::Mode::kTraining;
-  auto made = TrainingEngine::Create(model, Loss::kCrossEntropy, options, nullptr).value();
-  const engine::LoweredProgram& program = made.engine().program();
+  const engine::LoweredProgram program = testing::ProgramOf(model, engine::Mode::kTraining);
   Counted counted;
   for (const auto* steps : {&program.forward, &program.backward}) {
     for (const engine::Step& step : *steps) {
@@ -295,8 +294,6 @@ Counted Count(const graph::Model& model) {
   }
   return counted;
 }
-
-bool IsFast() { return simd::BestTarget() != simd::Target::kScalar; }
 
 TEST(Simplify, FindsSiluEitherWayRound) {
   for (const bool sigmoid_first : {false, true}) {

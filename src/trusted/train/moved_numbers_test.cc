@@ -21,14 +21,10 @@ using graph::testing::Int;
 using graph::testing::Ints;
 using graph::testing::OnnxBuilder;
 using testing::Draw;
+using testing::IsFast;
 
 ExampleSet Rows(const graph::Model& model, std::size_t rows) {
-  ExampleSet set;
-  set.rows = rows;
-  set.feature_width = model.input_width();
-  set.features = Draw(rows * set.feature_width, 17, 0.8F);
-  for (std::size_t i = 0; i < rows; ++i) set.classes.push_back(static_cast<std::int64_t>(i % 3));
-  return set;
+  return testing::DrawRows(model, rows, 0.8F);
 }
 
 graph::Model Finish(OnnxBuilder& b, const std::string& x, std::int64_t size) {
@@ -195,52 +191,39 @@ graph::Model Taken() {
   return Finish(b, "all", 16);
 }
 
-struct Counted {
-  std::size_t naive = 0;
-  std::size_t products = 0;  // with a transposed left side
-  std::size_t pads = 0;
-};
-
-Counted Count(const graph::Model& model, engine::Mode mode) {
-  engine::EngineOptions options;
-  options.mode = mode;
-  auto made = TrainingEngine::Create(model, Loss::kCrossEntropy, options, nullptr).value();
-  const engine::LoweredProgram& program = made.engine().program();
-  Counted counted;
-  for (const auto* steps : {&program.forward, &program.backward}) {
-    for (const engine::Step& step : *steps) {
-      counted.naive += step.kind == StepKind::kNaive;
-      counted.products += step.kind == StepKind::kMatMul && step.gemm.transpose_a;
-      counted.pads += step.kind == StepKind::kPad;
-    }
-  }
+// What the weights' gradients take: steps with a transposed left side, and sums by their products.
+std::size_t WeightProducts(const engine::LoweredProgram& program) {
+  std::size_t products = testing::CountSteps(program, [](const engine::Step& step) {
+    return step.kind == StepKind::kMatMul && step.gemm.transpose_a;
+  });
   for (const engine::GradientSum& sum : program.sums) {
-    counted.products += sum.method == engine::Method::kGhost;
-    counted.products += sum.method == engine::Method::kContract;
+    products += sum.method == engine::Method::kGhost || sum.method == engine::Method::kContract;
   }
-  return counted;
+  return products;
 }
 
-bool IsFast() { return simd::BestTarget() != simd::Target::kScalar; }
+std::size_t NaiveSteps(const graph::Model& model, engine::Mode mode) {
+  return testing::CountSteps(testing::ProgramOf(model, mode), StepKind::kNaive);
+}
 
 TEST(MovedNumbers, RecurrentWeightsHaveOneProductForAllTimes) {
   if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
   for (const engine::Mode mode : {engine::Mode::kTraining, engine::Mode::kPrivateTraining}) {
-    const Counted lstm = Count(Recurrent("LSTM", 9, 8, false), mode);
-    EXPECT_EQ(lstm.products, 3U);  // of w, r and the head
-    EXPECT_EQ(lstm.pads, 0U);
-    EXPECT_EQ(Count(Recurrent("RNN", 9, 8, true), mode).products, 5U);
+    const auto lstm = testing::ProgramOf(Recurrent("LSTM", 9, 8, false), mode);
+    EXPECT_EQ(WeightProducts(lstm), 3U);  // of w, r and the head
+    EXPECT_EQ(testing::CountSteps(lstm, StepKind::kPad), 0U);
+    EXPECT_EQ(WeightProducts(testing::ProgramOf(Recurrent("RNN", 9, 8, true), mode)), 5U);
   }
 }
 
 TEST(MovedNumbers, NothingIsLeftToTheReferenceKernels) {
   if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
-  EXPECT_EQ(Count(Signals("MaxPool"), engine::Mode::kPrivateTraining).naive, 0U);
-  EXPECT_EQ(Count(Signals("AveragePool"), engine::Mode::kPrivateTraining).naive, 0U);
-  EXPECT_EQ(Count(Recurrent("GRU", 5, 4, true), engine::Mode::kPrivateTraining).naive, 0U);
-  EXPECT_EQ(Count(Frames(4, 1), engine::Mode::kPrivateTraining).naive, 0U);
+  EXPECT_EQ(NaiveSteps(Signals("MaxPool"), engine::Mode::kPrivateTraining), 0U);
+  EXPECT_EQ(NaiveSteps(Signals("AveragePool"), engine::Mode::kPrivateTraining), 0U);
+  EXPECT_EQ(NaiveSteps(Recurrent("GRU", 5, 4, true), engine::Mode::kPrivateTraining), 0U);
+  EXPECT_EQ(NaiveSteps(Frames(4, 1), engine::Mode::kPrivateTraining), 0U);
   for (const Layer& layer : VolumeLayers()) {
-    EXPECT_EQ(Count(Volume({6, 5, 4}, layer), engine::Mode::kPrivateTraining).naive, 0U);
+    EXPECT_EQ(NaiveSteps(Volume({6, 5, 4}, layer), engine::Mode::kPrivateTraining), 0U);
   }
 }
 
@@ -250,9 +233,9 @@ TEST(MovedNumbers, VolumesOfPaddingAreLeftToTheReferenceKernels) {
   constexpr std::int64_t kLong = 1 << 14;
   const Sizes pads = {kLong, 0, 0, kLong, 0, 0};
   const Layer convolution = {"Conv", 4, {kLong, 1, 1}, {1, 1, 1}, pads};
-  EXPECT_GT(Count(Volume({1, 1, 1}, convolution), engine::Mode::kTraining).naive, 0U);
+  EXPECT_GT(NaiveSteps(Volume({1, 1, 1}, convolution), engine::Mode::kTraining), 0U);
   const Layer fits = {"Conv", 4, {64, 1, 1}, {1, 1, 1}, {64, 0, 0, 64, 0, 0}};
-  EXPECT_EQ(Count(Volume({1, 1, 1}, fits), engine::Mode::kTraining).naive, 0U);
+  EXPECT_EQ(NaiveSteps(Volume({1, 1, 1}, fits), engine::Mode::kTraining), 0U);
 }
 
 TEST(MovedNumbers, SumsOfRecurrentNetworks) {
@@ -294,8 +277,7 @@ TEST(MovedNumbers, SumsOfSeveralImagesAnExample) {
 TEST(MovedNumbers, SumsOfWhatIsTaken) {
   const graph::Model model = Taken();
   testing::ExpectSums(model, Rows(model, 11));
-  const Counted counted = Count(model, engine::Mode::kPrivateTraining);
-  EXPECT_TRUE(!IsFast() || counted.naive == 0);
+  EXPECT_TRUE(!IsFast() || NaiveSteps(model, engine::Mode::kPrivateTraining) == 0);
 }
 
 TEST(MovedNumbers, SumsOfWhatIsJoinedAndPadded) {

@@ -1,4 +1,4 @@
-// What the engine adds up, beside the interpreter.
+// What steps the engine makes of a model, and what it adds up, beside the interpreter.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,6 +15,40 @@
 #include "trusted/train/training_engine.h"
 
 namespace anchorhold::train::testing {
+
+// Whether there are fast kernels here at all.
+inline bool IsFast() { return simd::BestTarget() != simd::Target::kScalar; }
+
+inline engine::LoweredProgram ProgramOf(const graph::Model& model, engine::Mode mode) {
+  engine::EngineOptions options;
+  options.mode = mode;
+  return TrainingEngine::Create(model, Loss::kCrossEntropy, options, nullptr)
+      .value()
+      .engine()
+      .program();
+}
+
+// The steps, forwards and backwards, of which wanted(step) is true.
+template <typename Wanted>
+std::size_t CountSteps(const engine::LoweredProgram& program, Wanted wanted) {
+  return static_cast<std::size_t>(
+      std::count_if(program.forward.begin(), program.forward.end(), wanted) +
+      std::count_if(program.backward.begin(), program.backward.end(), wanted));
+}
+
+inline std::size_t CountSteps(const engine::LoweredProgram& program, engine::StepKind kind) {
+  return CountSteps(program, [kind](const engine::Step& step) { return step.kind == kind; });
+}
+
+// Real features of about the given size, and three classes.
+inline ExampleSet DrawRows(const graph::Model& model, std::size_t rows, float deviation) {
+  ExampleSet set;
+  set.rows = rows;
+  set.feature_width = model.input_width();
+  set.features = Draw(rows * set.feature_width, 17, deviation);
+  for (std::size_t i = 0; i < rows; ++i) set.classes.push_back(static_cast<std::int64_t>(i % 3));
+  return set;
+}
 
 inline double SquaresOf(const std::vector<float>& v) {
   double squares = 0;
