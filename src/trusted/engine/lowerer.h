@@ -121,7 +121,7 @@ class Lowerer {
   std::optional<Step> ProductStep(const Work& work) const;
   std::optional<Step> ConvolutionStep(const Work& work) const;
   std::optional<Step> SumStep(const graph::Node& node) const;
-  std::optional<Step> GatherStep(const Work& work) const;
+  std::optional<Step> TakeStep(const Work& work) const;
   bool EmitMatMul(Work& work);
   bool EmitConvolution(Work& work);
   void SquareWeights(const Work& work, Step& step);
@@ -132,7 +132,6 @@ class Lowerer {
   bool EmitSum(Work& work);
   bool EmitSumOfSums(Work& work);
   bool EmitLayout(Work& work);
-  bool EmitGather(Work& work);
   bool EmitTake(Work& work);
   bool EmitLargest(Work& work);
   bool EmitConcat(Work& work);

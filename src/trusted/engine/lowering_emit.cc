@@ -89,8 +89,8 @@ void Lowerer::Emit(std::size_t w) {
 bool Lowerer::EmitFast(Work& work) {
   if (!Type(work.node->output).is_real()) return false;
   return EmitMatMul(work) || EmitConvolution(work) || EmitNormalise(work) || EmitSum(work) ||
-         EmitRows(work) || EmitPool(work) || EmitLayout(work) || EmitGather(work) ||
-         EmitTake(work) || EmitLargest(work) || EmitConcat(work) || EmitPad(work);
+         EmitRows(work) || EmitPool(work) || EmitLayout(work) || EmitTake(work) ||
+         EmitLargest(work) || EmitConcat(work) || EmitPad(work);
 }
 
 std::optional<Step> Lowerer::ProductStep(const Work& work) const {

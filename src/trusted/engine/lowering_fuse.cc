@@ -246,8 +246,11 @@ void Lowerer::TakeRowsAlong() {
     std::size_t user = 0;
     if (maker < 0 || !OnlyUserIs(sum.inputs[0], user)) continue;
     Work& rows = work_[static_cast<std::size_t>(maker)];
-    const std::optional<Step> gather = rows.absorbed ? std::nullopt : GatherStep(rows);
-    if (!gather || gather->inner != step->inner || gather->outer != step->outer * step->n) continue;
+    const std::optional<Step> take = rows.absorbed ? std::nullopt : TakeStep(rows);
+    const bool of_table =
+        take && take->kind == StepKind::kTake && take->outer == 1 && !ByExample(rows.inputs[0]);
+    if (!of_table || take->inner != step->inner || take->sizes[0] != step->outer * step->n)
+      continue;
     sum.inputs = rows.inputs;
     sum.of_rows = true;
     rows.absorbed = true;

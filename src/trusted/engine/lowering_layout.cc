@@ -51,39 +51,13 @@ bool Lowerer::EmitLayout(Work& work) {
   return true;
 }
 
-std::optional<Step> Lowerer::GatherStep(const Work& work) const {
-  const Node& node = *work.node;
-  const ValueId table = work.inputs[0];
-  if (node.primitive != &primitives::kGather || node.attributes.axis != 0 || ByExample(table) ||
-      Type(table).rank() != 2 || !Type(table).is_real()) {
-    return std::nullopt;
-  }
-  Step step;
-  step.kind = StepKind::kGatherRows;
-  step.outer = Size(work.inputs[1]);
-  step.n = static_cast<std::size_t>(Type(table).shape[0]);
-  step.inner = static_cast<std::size_t>(Type(table).shape[1]);
-  return step;
-}
-
-bool Lowerer::EmitGather(Work& work) {
-  std::optional<Step> step = GatherStep(work);
-  if (!step) return false;
-  step->in[0] = Read(work.inputs[0]);
-  step->in[1] = Read(work.inputs[1]);
-  step->out[0] = Write(work.node->output);
-  Push(*step, work);
-  return true;
-}
-
-// Places along an axis of an example's own numbers, and the gradient of that.
-bool Lowerer::EmitTake(Work& work) {
+// Places along an axis, and the gradient of that. (A table's gradient is no step: sums take it.)
+std::optional<Step> Lowerer::TakeStep(const Work& work) const {
   const Node& node = *work.node;
   const bool put = node.primitive == &primitives::kGatherGrad;
-  if (node.primitive != &primitives::kGather && !put) return false;
+  if (node.primitive != &primitives::kGather && !put) return std::nullopt;
   const ValueId moved = work.inputs[put ? 1 : 0];
-  const ValueId indices = work.inputs[put ? 0 : 1];
-  if (!ByExample(moved)) return false;
+  if (!Type(moved).is_real() || (put && !ByExample(moved))) return std::nullopt;
   const Shape& whole = Type(put ? node.output : moved).shape;
   const auto axis = static_cast<std::size_t>(node.attributes.axis);
   Step step;
@@ -91,11 +65,18 @@ bool Lowerer::EmitTake(Work& work) {
   step.outer = ElementCount(std::span(whole).first(axis));
   step.n = static_cast<std::size_t>(whole[axis]);
   step.inner = ElementCount(std::span(whole).subspan(axis + 1));
-  step.sizes[0] = Size(indices);
-  step.in[0] = Read(moved);
-  step.in[1] = Read(indices);
-  step.out[0] = Write(node.output);
-  Push(step, work);
+  step.sizes[0] = Size(work.inputs[put ? 0 : 1]);
+  return step;
+}
+
+bool Lowerer::EmitTake(Work& work) {
+  std::optional<Step> step = TakeStep(work);
+  if (!step) return false;
+  const bool put = step->kind == StepKind::kPut;
+  step->in[0] = Read(work.inputs[put ? 1 : 0]);
+  step->in[1] = Read(work.inputs[put ? 0 : 1]);
+  step->out[0] = Write(work.node->output);
+  Push(*step, work);
   return true;
 }
 

@@ -57,15 +57,15 @@ enum class StepKind : unsigned char {
   kAveragePool,
   kAveragePoolGrad,
   kPermute,
-  kGatherRows,  // out = the rows of in0 [n, inner] at in1 [outer], int64; NaN out of range
-  kSumRows,     // out [outer, inner] = each the sum of sizes[0] of the same rows
-  kTake,        // out [outer, sizes0, inner] = in0 [outer, n, inner] at in1 [sizes0], as above
-  kPut,         // out [outer, n, inner] = in0 [outer, sizes0, inner] added up at in1 [sizes0]
-  kConcat,      // out [outer, ..] = the rows of n operands, [outer, ..] each, side by side
-  kPad,         // out = rows of in0 [outer, inner], between sizes[0] and sizes[1] times `low`
-  kFold,        // out [sizes1, strides1, sizes3] = sums of in0 [sizes], of row (o, c, k) in row
-                // (c, o strides0 + k strides2 - strides3), if there is one
-  kMove,        // out = numbers of in0 to in2, at the places of in3; in compiled models alone
+  // In these two, places are int64, and those out of range give NaN.
+  kTake,     // out [outer, sizes0, inner] = in0 [outer, n, inner] at in1 [sizes0]
+  kSumRows,  // out [outer, inner] = each the sum of the rows of in0 [n, inner] at sizes0 of in1
+  kPut,      // out [outer, n, inner] = in0 [outer, sizes0, inner] added up at in1 [sizes0]
+  kConcat,   // out [outer, ..] = the rows of n operands, [outer, ..] each, side by side
+  kPad,      // out = rows of in0 [outer, inner], between sizes[0] and sizes[1] times `low`
+  kFold,     // out [sizes1, strides1, sizes3] = sums of in0 [sizes], of row (o, c, k) in row
+             // (c, o strides0 + k strides2 - strides3), if there is one
+  kMove,     // out = numbers of in0 to in2, at the places of in3; in compiled models alone
 };
 
 inline constexpr std::size_t kStepInputsMax = 5;
@@ -99,7 +99,7 @@ struct Step {
   kernels::Divisor divisor = kernels::Divisor::kInputs;
   simd::NormaliseAffineShape normalise{};  // of one example
   simd::SoftmaxShape softmax{};            // of one example
-  std::size_t outer = 0;  // kSum, pools (planes), kGatherRows, kSumRows, kTake, kPut, kConcat, kPad
+  std::size_t outer = 0;  // kSum, pools (planes), kTake, kSumRows, kPut, kConcat, kPad
   std::size_t n = 0;
   std::size_t inner = 0;
   std::size_t axes = 0;  // kPermute, of one example

@@ -282,9 +282,8 @@ void RunStep(const Step& step, const StepTables& tables, const Kernels& kernels,
     case StepKind::kAveragePoolGrad:
       return RunPool(step, kernels, frame);
     case StepKind::kPermute:
-    case StepKind::kGatherRows:
-    case StepKind::kSumRows:
     case StepKind::kTake:
+    case StepKind::kSumRows:
     case StepKind::kPut:
     case StepKind::kConcat:
     case StepKind::kPad:

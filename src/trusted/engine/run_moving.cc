@@ -46,13 +46,6 @@ std::span<const std::int64_t> Indices(const Step& step, const Frame& frame, std:
   return {reinterpret_cast<const std::int64_t*>(At(step.in[1], frame, e)), step.in[1].size};
 }
 
-void RunGatherRows(const Step& step, const Frame& frame) {
-  const float* table = Reals(step.in[0], frame);
-  for (std::size_t e = 0; e < frame.examples; ++e) {
-    GatherRows(Indices(step, frame, e), table, step.n, step.inner, Reals(step.out[0], frame, e));
-  }
-}
-
 void RunTake(const Step& step, const Frame& frame) {
   for (std::size_t e = 0; e < frame.examples; ++e) {
     const float* from = Reals(step.in[0], frame, e);
@@ -85,10 +78,10 @@ void RunPut(const Step& step, const Frame& frame) {
 void RunSumRows(const Step& step, const Kernels& kernels, const Frame& frame) {
   const simd::TableOfRows table{Reals(step.in[0], frame), step.n, step.inner};
   for (std::size_t e = 0; e < frame.examples; ++e) {
-    const auto* indices = reinterpret_cast<const std::int64_t*>(At(step.in[1], frame, e));
+    const std::span<const std::int64_t> indices = Indices(step, frame, e);
     float* out = Reals(step.out[0], frame, e);
-    for (std::size_t i = 0; i < step.outer; ++i, indices += step.sizes[0], out += step.inner) {
-      kernels.rows->sum_rows(table, step.sizes[0], indices, out);
+    for (std::size_t i = 0; i < step.outer; ++i, out += step.inner) {
+      kernels.rows->sum_rows(table, step.sizes[0], indices.data() + i * step.sizes[0], out);
     }
   }
 }
@@ -165,12 +158,10 @@ void RunMoving(const Step& step, const StepTables& tables, const Kernels& kernel
   switch (step.kind) {
     case StepKind::kPermute:
       return RunPermute(step, kernels, frame);
-    case StepKind::kGatherRows:
-      return RunGatherRows(step, frame);
-    case StepKind::kSumRows:
-      return RunSumRows(step, kernels, frame);
     case StepKind::kTake:
       return RunTake(step, frame);
+    case StepKind::kSumRows:
+      return RunSumRows(step, kernels, frame);
     case StepKind::kPut:
       return RunPut(step, frame);
     case StepKind::kConcat:

@@ -5,7 +5,7 @@
 
 namespace anchorhold::engine {
 
-// kPermute, kGatherRows, kSumRows, kTake, kPut, kConcat, kPad, kFold and kMove.
+// kPermute, kTake, kSumRows, kPut, kConcat, kPad, kFold and kMove.
 void RunMoving(const Step& step, const StepTables& tables, const Kernels& kernels,
                const Frame& frame);
 

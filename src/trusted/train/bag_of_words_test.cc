@@ -153,7 +153,7 @@ TEST(BagOfWords, NeitherItsRowsNorTheirGradientsAreWritten) {
   EXPECT_EQ(Repeated(Mean(9, 20)), 1);
   const engine::LoweredProgram mean = Program(Mean(9, 20));
   EXPECT_EQ(testing::CountSteps(mean, StepKind::kSumRows), 1U);
-  EXPECT_EQ(testing::CountSteps(mean, StepKind::kGatherRows), 0U);
+  EXPECT_EQ(testing::CountSteps(mean, StepKind::kTake), 0U);
   EXPECT_EQ(testing::CountSteps(mean, StepKind::kPermute), 0U);
   EXPECT_EQ(testing::CountSteps(mean, StepKind::kSum), 0U);  // a bias's gradient is the layer's
   EXPECT_EQ(Repeated(TwoTables()), 2);
@@ -162,7 +162,7 @@ TEST(BagOfWords, NeitherItsRowsNorTheirGradientsAreWritten) {
 
 TEST(BagOfWords, RowsThatHaveOtherReadersAreWritten) {
   if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
-  EXPECT_EQ(testing::CountSteps(Program(ReadTwice()), StepKind::kGatherRows), 1U);
+  EXPECT_EQ(testing::CountSteps(Program(ReadTwice()), StepKind::kTake), 1U);
   EXPECT_EQ(SumsOfRows(ReadTwice()), 0U);
   EXPECT_EQ(Repeated(WithPlaces()), 0);
   EXPECT_EQ(SumsOfRows(OverWidths()), 0U);
