@@ -8,12 +8,8 @@
 
 namespace anchorhold::crypto::internal {
 
-KeyStream::KeyStream(const SecretBytes& key, Reseed reseed)
-    : context_(EVP_CIPHER_CTX_new()), reseed_(reseed) {
-  AH_CHECK(context_ != nullptr);
-  AH_CHECK(key.size() == kKeyBytes);
-  AH_CHECK(EVP_EncryptInit_ex2(context_.get(), EVP_aes_256_ctr(), nullptr, nullptr, nullptr) == 1);
-  SetKey(key.ExposeSecret());
+KeyStream::KeyStream(const SecretBytes& key, Reseed reseed) : reseed_(reseed) {
+  mode_.SetKey(key.ExposeSecret());
 }
 
 KeyStream::~KeyStream() { Wipe(buffer_); }
@@ -41,8 +37,8 @@ void KeyStream::Fill(MutableByteSpan out) {
 
 void KeyStream::WriteBlock(MutableByteSpan out) {
   std::array<std::byte, kKeyBytes> key{};
-  WriteKeyStream(key);
-  WriteKeyStream(out);
+  mode_.Write(key);
+  mode_.Write(out);
   bytes_since_seed_ += kBufferBytes;
   if (reseed_ == Reseed::kFromSystem && bytes_since_seed_ >= kReseedBytes) {
     SecretBytes fresh(kKeyBytes);
@@ -50,28 +46,8 @@ void KeyStream::WriteBlock(MutableByteSpan out) {
     for (std::size_t i = 0; i < kKeyBytes; ++i) key[i] ^= fresh.ExposeSecret()[i];
     bytes_since_seed_ = 0;
   }
-  SetKey(key);
+  mode_.SetKey(key);
   Wipe(key);
-}
-
-// The next bytes of the key stream: what zeros are encrypted to. Counter mode goes on where it was.
-// The zeros are a few that stay in the first-level cache: `out` need not be zeroed before.
-void KeyStream::WriteKeyStream(MutableByteSpan out) {
-  static constexpr std::array<unsigned char, 16 * 1024> kZeros{};
-  while (!out.empty()) {
-    const std::size_t count = std::min(out.size(), kZeros.size());
-    int written = 0;
-    AH_CHECK(EVP_EncryptUpdate(context_.get(), RawMutable(out), &written, kZeros.data(),
-                               static_cast<int>(count)) == 1);
-    AH_CHECK(static_cast<std::size_t>(written) == count);
-    out = out.subspan(count);
-  }
-}
-
-void KeyStream::SetKey(ByteSpan key) {
-  static constexpr std::array<unsigned char, 16> kCounterZero{};
-  AH_CHECK(EVP_EncryptInit_ex2(context_.get(), nullptr, Raw(key), kCounterZero.data(), nullptr) ==
-           1);
 }
 
 void FillFromSystem(MutableByteSpan out) {

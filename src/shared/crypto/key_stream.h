@@ -12,14 +12,14 @@
 
 #include <array>
 
-#include "shared/crypto/openssl_ptr.h"
+#include "shared/crypto/counter_mode.h"
 #include "shared/crypto/secret.h"
 
 namespace anchorhold::crypto::internal {
 
 class KeyStream {
  public:
-  static constexpr std::size_t kKeyBytes = 32;
+  static constexpr std::size_t kKeyBytes = CounterMode::kKeyBytes;
   static constexpr std::size_t kBufferBytes = 64 * 1024;
   static constexpr std::size_t kOutputBytes = kBufferBytes - kKeyBytes;
   // A reseeding stream mixes 32 bytes of getrandom(2) into its key after so many bytes of output.
@@ -37,10 +37,8 @@ class KeyStream {
  private:
   // Writes the output of the next block, kOutputBytes, whose first bytes become the key.
   void WriteBlock(MutableByteSpan out);
-  void WriteKeyStream(MutableByteSpan out);
-  void SetKey(ByteSpan key);
 
-  CipherContextPtr context_;  // always keyed for the next block
+  CounterMode mode_;  // always keyed for the next block
   Reseed reseed_;
   std::uint64_t bytes_since_seed_ = 0;
   std::size_t position_ = kOutputBytes;  // the first byte of buffer_ not handed out
