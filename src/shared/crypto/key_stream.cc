@@ -12,19 +12,17 @@ KeyStream::KeyStream(const SecretBytes& key, Reseed reseed) : reseed_(reseed) {
   mode_.SetKey(key.ExposeSecret());
 }
 
-KeyStream::~KeyStream() { Wipe(buffer_); }
+KeyStream::~KeyStream() { Wipe(MutableByteSpan(buffer_).subspan(position_)); }
 
 void KeyStream::Fill(MutableByteSpan out) {
   while (!out.empty()) {
     if (position_ == buffer_.size()) {
-      if (out.size() >= kOutputBytes) {
-        // A whole block's output goes to its place at once, not through the buffer.
-        WriteBlock(out.first(kOutputBytes));
-        out = out.subspan(kOutputBytes);
-        continue;
-      }
-      WriteBlock(buffer_);
-      position_ = 0;
+      // What is asked for goes to its place at once, the rest of the block into the buffer.
+      position_ =
+          std::min(out.size(), kOutputBytes) / CounterMode::kBlockBytes * CounterMode::kBlockBytes;
+      WriteBlock(out.first(position_), MutableByteSpan(buffer_).subspan(position_));
+      out = out.subspan(position_);
+      continue;
     }
     const std::size_t count = std::min(out.size(), buffer_.size() - position_);
     std::memcpy(out.data(), buffer_.data() + position_, count);
@@ -35,10 +33,11 @@ void KeyStream::Fill(MutableByteSpan out) {
   }
 }
 
-void KeyStream::WriteBlock(MutableByteSpan out) {
+void KeyStream::WriteBlock(MutableByteSpan out, MutableByteSpan rest) {
   std::array<std::byte, kKeyBytes> key{};
   mode_.Write(key);
   mode_.Write(out);
+  mode_.Write(rest);
   bytes_since_seed_ += kBufferBytes;
   if (reseed_ == Reseed::kFromSystem && bytes_since_seed_ >= kReseedBytes) {
     SecretBytes fresh(kKeyBytes);

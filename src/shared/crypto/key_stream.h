@@ -3,8 +3,8 @@
 //   block = AES-256-CTR(key, counter 0, 64 KiB of zeros)
 //   key'  = block[0..32),  output = block[32..65536)
 //
-// Requests for a block's whole output or more are written straight to their place. The key is
-// replaced as soon as its block is made and output is zeroed here as it is handed out, so
+// What a request takes of a new block is written straight to its place, the rest is kept here. The
+// key is replaced as soon as its block is made and output is zeroed here as it is handed out, so
 // that who reads this memory later learns nothing of numbers already drawn. A copy of the process
 // (fork) would draw the same numbers as the original; nothing that draws may fork.
 // Internal to crypto/.
@@ -35,14 +35,16 @@ class KeyStream {
   void Fill(MutableByteSpan out);
 
  private:
-  // Writes the output of the next block, kOutputBytes, whose first bytes become the key.
-  void WriteBlock(MutableByteSpan out);
+  // Writes the next block, whose first bytes become the key: its output, kOutputBytes, to `out` and
+  // then `rest`.
+  void WriteBlock(MutableByteSpan out, MutableByteSpan rest);
 
   CounterMode mode_;  // always keyed for the next block
   Reseed reseed_;
   std::uint64_t bytes_since_seed_ = 0;
   std::size_t position_ = kOutputBytes;  // the first byte of buffer_ not handed out
-  std::array<std::byte, kOutputBytes> buffer_{};
+  // Nothing in it means anything before `position_`, nor was drawn there: not worth zeroing.
+  std::array<std::byte, kOutputBytes> buffer_;
 };
 
 // Fills `out` from getrandom(2). A failure aborts.

@@ -62,13 +62,20 @@ TEST(KeyStream, IsAesCtrWithFastKeyErasure) {
 // A state in which nothing is pending holds none of the bytes that it has handed out.
 TEST(KeyStream, KeepsNothingOfWhatItHandedOut) {
   const SecretBytes key(KeyStream::kKeyBytes);
-  const auto stream = std::make_unique<KeyStream>(key, KeyStream::Reseed::kNever);
-  Bytes out(KeyStream::kBufferBytes - KeyStream::kKeyBytes);
-  stream->Fill(out);
-  const ByteSpan state(reinterpret_cast<const std::byte*>(stream.get()), sizeof(KeyStream));
-  const std::string_view image = AsText(state);
-  for (std::size_t at = 0; at + 16 <= out.size(); at += 4096) {
-    EXPECT_EQ(image.find(AsText(ByteSpan(out).subspan(at, 16))), std::string_view::npos) << at;
+  for (const std::size_t step : {KeyStream::kOutputBytes, std::size_t{1000}, std::size_t{24}}) {
+    const auto stream = std::make_unique<KeyStream>(key, KeyStream::Reseed::kNever);
+    Bytes out(KeyStream::kOutputBytes);
+    const ByteSpan state(reinterpret_cast<const std::byte*>(stream.get()), sizeof(KeyStream));
+    for (std::size_t begin = 0; begin < out.size(); begin += step) {
+      stream->Fill(MutableByteSpan(out).subspan(begin, std::min(step, out.size() - begin)));
+      if (begin % (16 * step) != 0 && begin + step < out.size()) continue;
+      const std::string_view image = AsText(state);
+      const std::size_t end = std::min(begin + step, out.size());
+      for (std::size_t at = 0; at + 16 <= end; at += 4096) {
+        ASSERT_EQ(image.find(AsText(ByteSpan(out).subspan(at, 16))), std::string_view::npos)
+            << at << " after " << end << ", by " << step;
+      }
+    }
   }
 }
 
