@@ -82,6 +82,7 @@ ANCHORHOLD_FOUR void FourBlocks(const __m128i* keys, std::uint32_t first, std::b
   (_mm512_storeu_si512(out + V * 4 * kBlock, _mm512_aesenclast_epi128(x[V], last)), ...);
 }
 
+// The same of 2 V + first and + 1. Functions for two sets of instructions cannot share a template.
 template <std::size_t... V>
 ANCHORHOLD_TWO void TwoBlocks(const __m128i* keys, std::uint32_t first, std::byte* out) {
   const __m256i reversed = _mm256_broadcastsi128_si256(LastWordReversed());

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "shared/crypto/test_util.h"
+#include "shared/crypto/counter_mode_for_test.h"
 
 namespace anchorhold::crypto {
 namespace {
@@ -18,19 +18,8 @@ Bytes Key(unsigned seed) {
   return key;
 }
 
-// What libcrypto encrypts zeros to.
 Bytes Expected(const Bytes& key, std::size_t blocks) {
-  const internal::CipherContextPtr context(EVP_CIPHER_CTX_new());
-  const Bytes counter(CounterMode::kBlockBytes);
-  Bytes out(blocks * CounterMode::kBlockBytes);
-  int written = 0;
-  EXPECT_EQ(EVP_EncryptInit_ex2(context.get(), EVP_aes_256_ctr(), internal::Raw(key),
-                                internal::Raw(counter), nullptr),
-            1);
-  EXPECT_EQ(EVP_EncryptUpdate(context.get(), internal::RawMutable(out), &written,
-                              internal::Raw(out), static_cast<int>(out.size())),
-            1);
-  return out;
+  return LibraryKeyStream(key, blocks * CounterMode::kBlockBytes);
 }
 
 class CounterModes : public ::testing::TestWithParam<Unit> {};

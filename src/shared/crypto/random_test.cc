@@ -1,14 +1,12 @@
 #include "shared/crypto/random.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <bit>
 #include <set>
 
+#include "shared/crypto/counter_mode_for_test.h"
 #include "shared/crypto/hash.h"
 #include "shared/crypto/key_stream.h"
-#include "shared/crypto/openssl_ptr.h"
 #include "shared/crypto/test_util.h"
 
 namespace anchorhold::crypto {
@@ -26,16 +24,7 @@ Bytes Draw(RandomSource& random, std::size_t count) {
 Bytes ExpectedStream(Bytes key, std::size_t count) {
   Bytes out;
   while (out.size() < count) {
-    const internal::CipherContextPtr context(EVP_CIPHER_CTX_new());
-    const Bytes counter(16);
-    Bytes block(KeyStream::kBufferBytes);
-    int written = 0;
-    EXPECT_EQ(EVP_EncryptInit_ex2(context.get(), EVP_aes_256_ctr(), internal::Raw(key),
-                                  internal::Raw(counter), nullptr),
-              1);
-    EXPECT_EQ(EVP_EncryptUpdate(context.get(), internal::RawMutable(block), &written,
-                                internal::Raw(block), static_cast<int>(block.size())),
-              1);
+    const Bytes block = LibraryKeyStream(key, KeyStream::kBufferBytes);
     key.assign(block.begin(), block.begin() + KeyStream::kKeyBytes);
     AppendBytes(out, ByteSpan(block).subspan(KeyStream::kKeyBytes));
   }

@@ -62,7 +62,7 @@ void SingleStep(const PointInstruction& instruction, PointStep& step) {
     step = {single.loop,
             nullptr,
             instruction.dst,
-            single.operands,
+            static_cast<std::uint8_t>(OperandsOf(instruction.op)),
             {instruction.a, instruction.b, instruction.c},
             instruction.alpha,
             instruction.beta,

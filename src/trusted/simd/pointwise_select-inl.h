@@ -29,12 +29,11 @@ inline bool IsCommutative(PointOp op) { return op == PointOp::kAdd || op == Poin
 
 struct SingleLoop {
   PointOp op;
-  std::uint8_t operands;
   PointLoop loop;
 };
 template <class Op>
 constexpr SingleLoop Single(PointOp op) {
-  return {op, Op::kOperands, &Loop<Op>};
+  return {op, &Loop<Op>};
 }
 inline constexpr SingleLoop kSingles[] = {
     Single<OpCopy>(PointOp::kCopy),
@@ -76,7 +75,7 @@ inline constexpr SingleLoop kSingles[] = {
     Single<OpLessOrEqual>(PointOp::kLessOrEqual),
     Single<OpKeep>(PointOp::kKeep),
     Single<OpDrop>(PointOp::kDrop),
-    {PointOp::kChoose, 3, &ChooseLoop},
+    {PointOp::kChoose, &ChooseLoop},
     Single<OpTimes>(kTimes),
     Single<OpRelu>(kRelu),
     Single<OpReluGrad>(kReluGrad),

@@ -36,16 +36,8 @@ OnnxBuilder Begin() {
   return b;
 }
 
-graph::Model Finish(OnnxBuilder& b, const std::string& value, std::int64_t size) {
-  b.Weight("head", {size, 3}, Draw(static_cast<std::size_t>(3 * size), 9, 0.5F));
-  b.Node("Flatten", {value}, {"flat"}).Node("MatMul", {"flat", "head"}, {"y"});
-  auto model = graph::ImportOnnx(b.Output("y").Write());
-  EXPECT_TRUE(model.ok()) << model.error().message();
-  return *std::move(model);
-}
-
 graph::Model Finish(OnnxBuilder& b, const std::string& value) {
-  return Finish(b, value, kChannels * kWidth);
+  return testing::Finish(b, value, kChannels * kWidth);
 }
 
 graph::Model Slopes(const graph::Shape& shape) {
@@ -69,7 +61,7 @@ graph::Model Activation(const std::string& op) {
 // infinity.
 graph::Model Masked() {
   OnnxBuilder b = Begin();
-  b.Weight("none", {}, {-std::numeric_limits<float>::infinity()}).Weight("zero", {}, {0});
+  b.Weight("none", {}, {-std::numeric_limits<float>::infinity()});
   b.Weight("ones", {kWidth, 1}, std::vector<float>(kWidth, 1));
   b.Node("Transpose", {"v"}, {"t"}, {Ints("perm", {0, 2, 1})}).Node("MatMul", {"v", "t"}, {"s"});
   b.Node("MatMul", {"x", "ones"}, {"total"});  // [3, 1]
@@ -111,7 +103,7 @@ graph::Model ByRow() {
 graph::Model Smallest() {
   OnnxBuilder b = Begin();
   b.Node("ReduceMin", {"v"}, {"m"}, {Ints("axes", {2}), Int("keepdims", 0)});
-  return Finish(b, "m", kChannels);
+  return testing::Finish(b, "m", kChannels);
 }
 
 // What is not chosen is not a number, which does not show.
@@ -123,17 +115,16 @@ graph::Model WithNaN() {
 }
 
 std::vector<graph::Model> Models() {
-  std::vector<graph::Model> models = {Slopes({}),
-                                      Slopes({kChannels, 1}),
-                                      Slopes({kChannels, kWidth}),
-                                      Activation("ThresholdedRelu"),
-                                      Activation("Shrink"),
-                                      Masked(),
-                                      Logic(),
-                                      ByRow(),
-                                      Smallest(),
-                                      WithNaN()};
-  return models;
+  return {Slopes({}),
+          Slopes({kChannels, 1}),
+          Slopes({kChannels, kWidth}),
+          Activation("ThresholdedRelu"),
+          Activation("Shrink"),
+          Masked(),
+          Logic(),
+          ByRow(),
+          Smallest(),
+          WithNaN()};
 }
 
 TEST(Choices, NothingIsLeftToTheReferenceKernels) {
@@ -178,7 +169,7 @@ TEST(Choices, IntegersAreLeft) {
   b.Node("Less", {"x", "zero"}, {"p"}).Node("Cast", {"x"}, {"i"}, {Int("to", 7)});
   b.Node("Neg", {"i"}, {"n"}).Node("Where", {"p", "n", "i"}, {"k"});
   b.Node("Gather", {"table", "k"}, {"e"});
-  const graph::Model model = Finish(b, "e", 20);
+  const graph::Model model = testing::Finish(b, "e", 20);
   testing::ExpectSums(model, testing::DrawRows(model, 7, 1.5F));
 }
 

@@ -21,18 +21,11 @@ using graph::testing::Int;
 using graph::testing::Ints;
 using graph::testing::OnnxBuilder;
 using testing::Draw;
+using testing::Finish;
 using testing::IsFast;
 
 ExampleSet Rows(const graph::Model& model, std::size_t rows) {
   return testing::DrawRows(model, rows, 0.8F);
-}
-
-graph::Model Finish(OnnxBuilder& b, const std::string& x, std::int64_t size) {
-  b.Weight("head", {size, 3}, Draw(static_cast<std::size_t>(3 * size), 9, 0.5F));
-  b.Node("Flatten", {x}, {"flat"}).Node("MatMul", {"flat", "head"}, {"y"});
-  auto model = graph::ImportOnnx(b.Output("y").Write());
-  EXPECT_TRUE(model.ok()) << model.error().message();
-  return *std::move(model);
 }
 
 graph::Model Recurrent(const std::string& op, std::int64_t times, std::int64_t hidden,

@@ -19,6 +19,16 @@ namespace anchorhold::train::testing {
 // Whether there are fast kernels here at all.
 inline bool IsFast() { return simd::BestTarget() != simd::Target::kScalar; }
 
+// The network so far, `size` numbers of an example named `x`, with a head of three classes.
+inline graph::Model Finish(graph::testing::OnnxBuilder& b, const std::string& x,
+                           std::int64_t size) {
+  b.Weight("head", {size, 3}, Draw(static_cast<std::size_t>(3 * size), 9, 0.5F));
+  b.Node("Flatten", {x}, {"flat"}).Node("MatMul", {"flat", "head"}, {"y"});
+  auto model = graph::ImportOnnx(b.Output("y").Write());
+  EXPECT_TRUE(model.ok()) << model.error().message();
+  return *std::move(model);
+}
+
 inline engine::LoweredProgram ProgramOf(const graph::Model& model, engine::Mode mode) {
   engine::EngineOptions options;
   options.mode = mode;
