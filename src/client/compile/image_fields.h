@@ -35,8 +35,8 @@ auto Fields(Holds<engine::Operand> auto& record) {
 }
 
 auto Fields(Holds<simd::GemmShape> auto& record) {
-  auto& [rows, inner, columns, transpose_a, transpose_b, lda, ldb, ldc, accumulate] = record;
-  return std::tie(rows, inner, columns, transpose_a, transpose_b, lda, ldb, ldc, accumulate);
+  auto& [rows, inner, columns, transpose_a, transpose_b, lda, ldb, ldc, accumulate, tiles] = record;
+  return std::tie(rows, inner, columns, transpose_a, transpose_b, lda, ldb, ldc, accumulate, tiles);
 }
 
 auto Fields(Holds<simd::GemmBatch> auto& record) {

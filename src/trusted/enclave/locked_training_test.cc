@@ -12,6 +12,7 @@
 #include "trusted/enclave/sandbox.h"
 #include "trusted/graph/graph.h"
 #include "trusted/graph/primitives.h"
+#include "trusted/simd/gemm.h"
 #include "trusted/train/trainer.h"
 
 namespace anchorhold::enclave {
@@ -108,6 +109,29 @@ TEST(LockedTraining, ManyThreadsMayAllocate) {
       if (held[k].back() != static_cast<float>(k)) return kTrainingFailed;
     }
     return 0;
+  });
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+// The matrix unit, which the process asked for before, serves every thread behind the walls.
+TEST(LockedTraining, TheMatrixUnitComputes) {
+  constexpr std::size_t kSize = 64;
+  if (simd::BestTarget() != simd::Target::kAmx) GTEST_SKIP() << "no matrix unit here";
+  simd::GemmShape shape{kSize, kSize, kSize, false, false, kSize, kSize, kSize};
+  shape.tiles = true;
+  const simd::GemmKernels& kernels = *simd::GemmKernelsFor(simd::Target::kAmx);
+  const std::vector<float> halves(kSize * kSize, 0.5F);
+  const int status = InChild([&] {
+    const auto pool = LockedIn(4);
+    std::vector<int> right(4, 0);
+    pool->Run([&](std::size_t k) {
+      std::vector<float> scratch(kernels.scratch(shape));
+      std::vector<float> c(kSize * kSize);
+      kernels.multiply(shape, halves.data(), halves.data(), {}, c.data(), scratch.data());
+      right[k] = c == std::vector<float>(kSize * kSize, 0.25F * kSize) ? 1 : 0;
+    });
+    return right == std::vector<int>(4, 1) ? 0 : kTrainingFailed;
   });
   ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
   EXPECT_EQ(WEXITSTATUS(status), 0);

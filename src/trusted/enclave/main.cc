@@ -19,6 +19,7 @@
 #include "trusted/enclave/relay.h"
 #include "trusted/enclave/sandbox.h"
 #include "trusted/enclave/window.h"
+#include "trusted/simd/target.h"
 
 namespace anchorhold::enclave {
 namespace {
@@ -185,6 +186,7 @@ Status Serve(Identity& identity, StoreClient& store, const Threads& threads, Bul
 Status Run(const Clock& clock, const Log& log) {
   AH_RETURN_IF_ERROR(DieWithHost());
   AH_RETURN_IF_ERROR(crypto::InitCrypto());
+  simd::AvailableTargets();  // asks the system, which the sandbox forbids later
   StoreClient store(wire::kStoreFd);
   AH_ASSIGN_OR_RETURN(Identity identity, MakeIdentity(store));
 

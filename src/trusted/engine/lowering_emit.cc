@@ -21,6 +21,10 @@ std::size_t FromEnd(const Shape& shape, std::size_t k) {
   return static_cast<std::size_t>(shape[shape.size() - k]);
 }
 
+// Examples whose products with a weight are one product, for a choice that must not depend on how
+// many they are.
+constexpr std::size_t kGroupLikely = 8;
+
 // The product of the axes before the last two.
 std::size_t Leading(const Shape& shape) {
   return ElementCount(std::span(shape).first(shape.size() - 2));
@@ -114,8 +118,11 @@ std::optional<Step> Lowerer::ProductStep(const Work& work) const {
   }
   if (shared_b && !step.gemm.transpose_a && step.batch.count == 1) {
     step.fold_rows = true;
+    step.gemm.tiles =
+        simd::WorthTiles(kGroupLikely * step.gemm.rows, step.gemm.inner, step.gemm.columns);
     return step;
   }
+  step.gemm.tiles = simd::WorthTiles(step.gemm.rows, step.gemm.inner, step.gemm.columns);
   // The batch goes on over the examples, so the strides must as well.
   if (step.batch.count == 1) {
     if (shared_a) step.batch.stride_a = 0;

@@ -106,6 +106,10 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace anchorhold::simd {
-ANCHORHOLD_SIMD_TABLE(GemmKernels, GemmKernelsFor, kGemm)
+ANCHORHOLD_SIMD_TABLE(GemmKernels, VectorGemmKernelsFor, kGemm)
+
+const GemmKernels* GemmKernelsFor(Target target) {
+  return target == Target::kAmx ? AmxGemmKernels() : VectorGemmKernelsFor(target);
+}
 }  // namespace anchorhold::simd
 #endif

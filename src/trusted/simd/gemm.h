@@ -4,7 +4,9 @@
 //   dimensions lda, ldb, ldc (elements from one stored row to the next).
 //
 // Each element is one chain of fused multiply-adds in an order that `inner` and the target fix;
-// |error| <= inner 2^-24 sum_k |a_ik b_kj| (and that of the epilogue).
+// |error| <= inner 2^-24 sum_k |a_ik b_kj| (and that of the epilogue). Target kAmx computes
+// products whose shape says `tiles` on the matrix unit, in an order and with a bound of their own
+// (amx_unit.h); of an infinity it makes a NaN.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +26,12 @@ struct GemmShape {
   std::size_t ldb = 0;
   std::size_t ldc = 0;
   bool accumulate = false;  // adds to C instead of overwriting it
+  bool tiles = false;       // may be computed on a matrix unit: WorthTiles
 };
+
+// Whether a product is faster on a matrix unit, where there is one, than by vectors. Not to be
+// asked with the sizes of a group, so that an example's bits are the same in any group.
+bool WorthTiles(std::size_t rows, std::size_t inner, std::size_t columns);
 
 // What is done to an element before it is stored. y = x + biases, then clipped to [low, high]:
 // Relu is low = 0, high = infinity.
@@ -90,5 +97,9 @@ struct GemmKernels {
 
 // nullptr for kScalar.
 const GemmKernels* GemmKernelsFor(Target target);
+
+// kAmx's, and those that all other targets have.
+const GemmKernels* AmxGemmKernels();
+const GemmKernels* VectorGemmKernelsFor(Target target);
 
 }  // namespace anchorhold::simd

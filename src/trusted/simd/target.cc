@@ -7,15 +7,10 @@
 #endif
 
 namespace anchorhold::simd {
-namespace {
-
-struct TargetList {
-  Target targets[4] = {Target::kScalar};
-  std::size_t count = 1;
-  void Add(Target target) { targets[count++] = target; }
-};
 
 #if defined(__x86_64__)
+
+namespace {
 
 // Bits of Intel's Software Developer's Manual, volume 2, CPUID.
 constexpr unsigned kSse4 = (1U << 19) | (1U << 20);               // leaf 1, ecx: SSE4.1 and SSE4.2
@@ -39,7 +34,9 @@ unsigned EnabledState() {
   return low;
 }
 
-TargetList Detect() {
+}  // namespace
+
+TargetList DetectTargets() {
   TargetList list;
   unsigned a = 0;
   unsigned b = 0;
@@ -61,7 +58,7 @@ TargetList Detect() {
 
 #elif defined(__aarch64__)
 
-TargetList Detect() {
+TargetList DetectTargets() {
   TargetList list;
   list.Add(Target::kNeon);  // part of the architecture
   return list;
@@ -69,11 +66,9 @@ TargetList Detect() {
 
 #else
 
-TargetList Detect() { return {}; }
+TargetList DetectTargets() { return {}; }
 
 #endif
-
-}  // namespace
 
 const char* TargetName(Target target) {
   switch (target) {
@@ -85,6 +80,8 @@ const char* TargetName(Target target) {
       return "avx2";
     case Target::kAvx512:
       return "avx512";
+    case Target::kAmx:
+      return "amx";
     case Target::kScalar:
       break;
   }
@@ -92,20 +89,15 @@ const char* TargetName(Target target) {
 }
 
 Target DetectBestTarget() {
-  const TargetList list = Detect();
+  const TargetList list = DetectTargets();
   return list.targets[list.count - 1];
 }
 
 bool DetectTarget(Target target) {
-  const TargetList list = Detect();
+  const TargetList list = DetectTargets();
   bool found = false;
   for (std::size_t i = 0; i < list.count; ++i) found = found || list.targets[i] == target;
   return found;
-}
-
-std::span<const Target> AvailableTargets() {
-  static const TargetList list = Detect();
-  return {list.targets, list.count};
 }
 
 }  // namespace anchorhold::simd

@@ -12,20 +12,31 @@
 //  * Loops and addresses do not depend on real numbers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
 namespace anchorhold::simd {
 
-enum class Target : unsigned char { kScalar, kSse4, kNeon, kAvx2, kAvx512 };
+// kAmx is kAvx512 with matrix products on the processor's matrix unit (AMX-BF16).
+enum class Target : unsigned char { kScalar, kSse4, kNeon, kAvx2, kAvx512, kAmx };
 
-// "scalar", "sse4", "neon", "avx2", "avx512".
+// "scalar", "sse4", "neon", "avx2", "avx512", "amx".
 const char* TargetName(Target target);
 
-// What this machine (and its operating system) can run, the slowest, kScalar, first.
+// What this machine (and its operating system) can run, the slowest, kScalar, first. The first call
+// asks the operating system for the matrix unit (Linux gives it to processes that ask): a process
+// that will forbid itself system calls calls this before. Without the permission, no kAmx.
 std::span<const Target> AvailableTargets();
 inline Target BestTarget() { return AvailableTargets().back(); }
-// The same, asked of the processor anew: for programs that keep nothing (src/client/runtime).
+// The same without kAmx, asked of the processor anew: for programs that keep nothing and ask for
+// nothing (src/client/runtime).
+struct TargetList {
+  Target targets[5] = {Target::kScalar};
+  std::size_t count = 1;
+  void Add(Target target) { targets[count++] = target; }
+};
+TargetList DetectTargets();
 Target DetectBestTarget();
 bool DetectTarget(Target target);  // whether it is one of them
 
