@@ -50,7 +50,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 // Compilers are told function by function: the rest of the program runs everywhere.
 #define ANCHORHOLD_AMX \
@@ -70,6 +69,11 @@ inline constexpr std::size_t kPartBytes = 2 * kTileBytes;
 inline constexpr std::size_t kStepBytes = 3 * kPartBytes;
 
 constexpr std::size_t Quotient(std::size_t n, std::size_t d) { return (n + d - 1) / d; }
+
+inline float* AlignToLine(float* p) {
+  const std::size_t past = reinterpret_cast<std::size_t>(p) % kLineBytes;
+  return p + (kLineBytes - past) % kLineBytes / sizeof(float);
+}
 
 // Switches the matrix unit on for this thread, all eight tiles 16 x 64 bytes; and off, so that a
 // change of threads has nothing to save.

@@ -73,8 +73,7 @@ std::size_t ScratchFloats(std::size_t rows, std::size_t inner) {
 }
 
 void PlaceScratch(float* scratch, Job& job) {
-  const std::size_t past = reinterpret_cast<std::size_t>(scratch) % kLineBytes;
-  job.buffers = scratch + (kLineBytes - past) % kLineBytes / sizeof(float);
+  job.buffers = AlignToLine(scratch);
   job.packed_b = reinterpret_cast<char*>(job.buffers + 2 * kPanel * kPanel);
   job.packed_a = job.packed_b + 2 * job.plan.panel_bytes;
 }

@@ -350,8 +350,7 @@ ANCHORHOLD_AMX void RunGrid(const OuterShape& shape, std::size_t begin, std::siz
   job.sign = sign;
   job.accumulate = accumulate;
   job.sum = sum;
-  const std::size_t past = reinterpret_cast<std::size_t>(scratch) % kLineBytes;
-  scratch += (kLineBytes - past) % kLineBytes / sizeof(float);
+  scratch = AlignToLine(scratch);
   job.squares = reinterpret_cast<double*>(scratch);
   job.v = scratch + 2 * shape.examples * kHalf;
   job.tile_sums = reinterpret_cast<std::int32_t*>(job.v + 2 * kTile);
