@@ -11,6 +11,7 @@ namespace {
 constexpr double kReuse = 48;
 constexpr double kReusePacked = 16;
 constexpr double kSpill = 2;
+constexpr double kSpillMost = 7;  // what does not fit by far is not made worse by more of it
 // Steps have a cost of their own, in multiply-adds, which a group shares.
 constexpr double kStep = 3000;
 constexpr double kCacheBytes = 1 << 20;
@@ -41,7 +42,7 @@ double Cost(const LoweredProgram& program, const Kernels& kernels, std::size_t g
     }
   }
   const auto bytes = static_cast<double>(program.arena_bytes);
-  return cost + kSpill * bytes * std::log2(1 + bytes * g / kCacheBytes);
+  return cost + kSpill * bytes * std::min(kSpillMost, std::log2(1 + bytes * g / kCacheBytes));
 }
 
 }  // namespace

@@ -70,7 +70,8 @@ inline constexpr std::size_t kStepBytes = 3 * kPartBytes;
 
 constexpr std::size_t Quotient(std::size_t n, std::size_t d) { return (n + d - 1) / d; }
 
-inline float* AlignToLine(float* p) {
+template <class Float>
+Float* AlignToLine(Float* p) {
   const std::size_t past = reinterpret_cast<std::size_t>(p) % kLineBytes;
   return p + (kLineBytes - past) % kLineBytes / sizeof(float);
 }
@@ -121,10 +122,15 @@ ANCHORHOLD_AMX_INLINE void Dot() {
   __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kA), "i"(kB));
 }
 
+// Tiles of a panel of A that exist.
+enum class TilesA : unsigned char { kTwo, kOne };
+
 // Tiles 0 to 3 are the sums, [2 of A][2 of B]; 4 and 5 a part of A, 6 and 7 one of B.
+template <TilesA kTiles>
 ANCHORHOLD_AMX_INLINE void LoadPartA(const char* step, std::size_t part) {
   LoadTile<4>(step + part * kPartBytes, kLineBytes);
-  LoadTile<5>(step + part * kPartBytes + kTileBytes, kLineBytes);
+  if constexpr (kTiles == TilesA::kTwo)
+    LoadTile<5>(step + part * kPartBytes + kTileBytes, kLineBytes);
 }
 
 ANCHORHOLD_AMX_INLINE void LoadPartB(const char* step, std::size_t part) {
@@ -132,11 +138,14 @@ ANCHORHOLD_AMX_INLINE void LoadPartB(const char* step, std::size_t part) {
   LoadTile<7>(step + part * kPartBytes + kTileBytes, kLineBytes);
 }
 
+template <TilesA kTiles>
 ANCHORHOLD_AMX_INLINE void DotParts() {
   Dot<0, 4, 6>();
   Dot<1, 4, 7>();
-  Dot<2, 5, 6>();
-  Dot<3, 5, 7>();
+  if constexpr (kTiles == TilesA::kTwo) {
+    Dot<2, 5, 6>();
+    Dot<3, 5, 7>();
+  }
 }
 
 // The six products of one step; each load replaces one factor's part only. Behind product n,
@@ -145,29 +154,29 @@ ANCHORHOLD_AMX_INLINE void DotParts() {
 // to do both at once.
 inline constexpr std::size_t kSlots = 6;
 
-template <class Meanwhile>
+template <TilesA kTiles = TilesA::kTwo, class Meanwhile>
 ANCHORHOLD_AMX_INLINE void DotStep(const char* a, const char* b, const Meanwhile& meanwhile) {
   constexpr std::size_t kH = 0;
   constexpr std::size_t kM = 1;
   constexpr std::size_t kL = 2;
-  LoadPartA(a, kH);
+  LoadPartA<kTiles>(a, kH);
   LoadPartB(b, kL);
-  DotParts();
+  DotParts<kTiles>();
   meanwhile(0);
   LoadPartB(b, kM);
-  DotParts();
+  DotParts<kTiles>();
   meanwhile(1);
-  LoadPartA(a, kM);
-  DotParts();
+  LoadPartA<kTiles>(a, kM);
+  DotParts<kTiles>();
   meanwhile(2);
   LoadPartB(b, kH);
-  DotParts();
+  DotParts<kTiles>();
   meanwhile(3);
-  LoadPartA(a, kL);
-  DotParts();
+  LoadPartA<kTiles>(a, kL);
+  DotParts<kTiles>();
   meanwhile(4);
-  LoadPartA(a, kH);
-  DotParts();
+  LoadPartA<kTiles>(a, kH);
+  DotParts<kTiles>();
   meanwhile(5);
 }
 
@@ -178,13 +187,34 @@ ANCHORHOLD_AMX_INLINE void ZeroSums() {
   ZeroTile<3>();
 }
 
-// The sums as 32 x 32 floats.
-ANCHORHOLD_AMX_INLINE void StoreSums(float* buffer) {
-  constexpr std::size_t kStride = kPanel * sizeof(float);
-  StoreTile<0>(buffer, kStride);
-  StoreTile<1>(buffer + kHalf, kStride);
-  StoreTile<2>(buffer + kHalf * kPanel, kStride);
-  StoreTile<3>(buffer + kHalf * kPanel + kHalf, kStride);
+// Where 32 x 32 sums are stored: two halves of 16 columns, rows `stride` floats apart.
+struct SumsPlace {
+  float* half[2] = {};
+  std::size_t stride = 0;
+};
+
+// 32 x 32 floats.
+inline SumsPlace PlaceInBuffer(float* buffer) { return {{buffer, buffer + kHalf}, kPanel}; }
+
+template <TilesA kTiles = TilesA::kTwo>
+ANCHORHOLD_AMX_INLINE void StoreSums(const SumsPlace& place) {
+  const std::size_t bytes = place.stride * sizeof(float);
+  StoreTile<0>(place.half[0], bytes);
+  StoreTile<1>(place.half[1], bytes);
+  if constexpr (kTiles == TilesA::kOne) return;
+  StoreTile<2>(place.half[0] + kHalf * place.stride, bytes);
+  StoreTile<3>(place.half[1] + kHalf * place.stride, bytes);
+}
+
+// 32 x 32 sums over `steps`, or half of their rows, and in each step kSlots of `other`.
+template <TilesA kTiles = TilesA::kTwo, class Other>
+ANCHORHOLD_AMX_APART void RunTiles(std::size_t steps, const char* a, const char* b, Other& other,
+                                   const SumsPlace& place) {
+  ZeroSums();
+  for (std::size_t s = 0; s < steps; ++s, a += kStepBytes, b += kStepBytes) {
+    DotStep<kTiles>(a, b, [&](std::size_t n) ANCHORHOLD_AMX_LAMBDA { other.Slot(n); });
+  }
+  StoreSums<kTiles>(place);
 }
 
 // The parts of the pairs (x, y), as one line of each part.

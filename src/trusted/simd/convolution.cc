@@ -353,6 +353,10 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace anchorhold::simd {
-ANCHORHOLD_SIMD_TABLE(ConvolutionKernels, ConvolutionKernelsFor, kConvolution)
+ANCHORHOLD_SIMD_TABLE(ConvolutionKernels, VectorConvolutionKernelsFor, kConvolution)
+
+const ConvolutionKernels* ConvolutionKernelsFor(Target target) {
+  return target == Target::kAmx ? AmxConvolutionKernels() : VectorConvolutionKernelsFor(target);
+}
 }  // namespace anchorhold::simd
 #endif

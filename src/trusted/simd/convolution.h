@@ -60,4 +60,8 @@ struct ConvolutionKernels {
 // nullptr for kScalar.
 const ConvolutionKernels* ConvolutionKernelsFor(Target target);
 
+// kAmx's, and those that all other targets have.
+const ConvolutionKernels* AmxConvolutionKernels();
+const ConvolutionKernels* VectorConvolutionKernelsFor(Target target);
+
 }  // namespace anchorhold::simd

@@ -9,11 +9,15 @@
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "trusted/kernels/convolution.h"
 #include "trusted/simd/convolution.h"
+#include "trusted/simd/convolution_amx.h"
+#include "trusted/simd/gemm_amx.h"
+#include "trusted/simd/matrix_unit_for_test.h"
 #include "trusted/simd/target.h"
 #include "trusted/simd/winograd_reference.h"
 
@@ -156,11 +160,44 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     kernels_->forward(s, x.data(), {w.data()}, epilogue, finished.data(), scratch.data());
     ExpectFinished(s, y, bias, finished);
     EXPECT_TRUE(scratch.Intact());
-    if (!minimal) return;
+    if (OnUnit(s, ConvolutionMap::kForward)) {
+      const auto weight = [&](std::size_t m, std::size_t c) {
+        return w.data()[m * s.in_channels + c];
+      };
+      ExpectUnitsSums(s.in_channels, s.out_channels, s.windows.outputs(), x, weight, packed);
+    }
+    if (SameBitsPacked(s, ConvolutionMap::kForward)) return;
     const Guarded u = Packed(s, ConvolutionMap::kForward, w);
     kernels_->forward(s, x.data(), {u.data(), true}, epilogue, finished.data(), scratch.data());
     ExpectFinished(s, packed, bias, finished);
     EXPECT_TRUE(scratch.Intact());
+  }
+
+  bool OnUnit(const ConvolutionShape& s, ConvolutionMap map) const {
+    return GetParam() == Target::kAmx && amx::TakesConvolution(s, map);
+  }
+
+  // Whether weights that were packed give the bits that others give.
+  bool SameBitsPacked(const ConvolutionShape& s, ConvolutionMap map) const {
+    return !kernels_->minimal(s, map) && !OnUnit(s, map);
+  }
+
+  // out[e, m, p] = sum over c of weight(m, c) x[e, c, p] as the matrix unit has it, bit by bit.
+  template <class Weight>
+  static void ExpectUnitsSums(std::size_t channels, std::size_t outputs, std::size_t positions,
+                              const Guarded& x, Weight weight, const Guarded& out) {
+    std::vector<float> a(channels);
+    std::vector<float> b(channels);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const std::size_t p = i % positions;
+      const std::size_t m = i / positions % outputs;
+      const std::size_t e = i / positions / outputs;
+      for (std::size_t c = 0; c < channels; ++c) {
+        a[c] = weight(m, c);
+        b[c] = x.data()[(e * channels + c) * positions + p];
+      }
+      ASSERT_EQ(out.data()[i], testing::MatrixUnitSum(a, b, channels, true, 0)) << i;
+    }
   }
 
   // With bias and clipping.
@@ -181,7 +218,8 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     return packed;
   }
 
-  // The result with packed weights: the same bits, but for those of minimal filtering.
+  // The result with packed weights: the same bits, but for those of minimal filtering and of the
+  // matrix unit.
   // `run(filter, result)` is one of the maps.
   template <class Run>
   Guarded CheckPacked(const ConvolutionShape& s, ConvolutionMap map, const Guarded& w,
@@ -191,7 +229,7 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     const Guarded packed = Packed(s, map, w);
     run(Filter{packed.data(), true}, result.data());
     EXPECT_TRUE(packed.Intact() && result.Intact());
-    if (!kernels_->minimal(s, map)) {
+    if (SameBitsPacked(s, map)) {
       EXPECT_EQ(std::memcmp(result.data(), want.data(), want.size() * sizeof(float)), 0);
     }
     return result;
@@ -215,6 +253,12 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     if (kernels_->minimal(s, ConvolutionMap::kInput)) {
       ExpectClose(packed.data(), want, WinogradBounds(s).Input(y.Doubles(), w.Doubles()),
                   s.out_channels + kTransforms);
+    }
+    if (OnUnit(s, ConvolutionMap::kInput)) {
+      const auto weight = [&](std::size_t c, std::size_t m) {
+        return w.data()[m * s.in_channels + c];
+      };
+      ExpectUnitsSums(s.out_channels, s.in_channels, s.windows.outputs(), y, weight, packed);
     }
   }
 
@@ -253,6 +297,9 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
         sum += value * value;
       }
       EXPECT_NEAR(squares[e], sum, sum * 0x1p-19);
+      if (OnUnit(s, ConvolutionMap::kWeight)) {
+        ExpectUnitsWeights(s, &x.data()[e * n.x], &y.data()[e * n.y], &w.data()[e * stride]);
+      }
       if (e + 1 < s.batch) {
         for (std::size_t i = n.w; i < stride; ++i) {
           ASSERT_EQ(w.data()[e * stride + i], kCanary) << "between examples";
@@ -260,6 +307,17 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
       }
     }
     EXPECT_TRUE(w.Intact() && scratch.Intact());
+  }
+
+  // The gradient of one example's weights, w[m, c] = sum over positions p of y[m, p] x[c, p].
+  static void ExpectUnitsWeights(const ConvolutionShape& s, const float* x, const float* y,
+                                 const float* w) {
+    const std::size_t positions = s.windows.outputs();
+    for (std::size_t i = 0; i < s.out_channels * s.in_channels; ++i) {
+      const std::span a(y + i / s.in_channels * positions, positions);
+      const std::span b(x + i % s.in_channels * positions, positions);
+      ASSERT_EQ(w[i], testing::MatrixUnitSum(a, b, amx::SlabDepth(positions), true, 0)) << i;
+    }
   }
 
   void Check(const ConvolutionShape& s) {

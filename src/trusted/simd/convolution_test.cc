@@ -89,6 +89,25 @@ TEST_P(ConvolutionTest, RandomShapes) {
   }
 }
 
+// Windows of one position: panels of a matrix unit's sums that end within an example, within a tile
+// and with one, blocks of several panels, and sums that are not whole steps.
+TEST_P(ConvolutionTest, PointsOfAnyNumber) {
+  for (const std::int64_t size : {2, 3, 5, 6, 7, 9}) {
+    for (const std::size_t batch : {1, 2, 7}) Check(Square(batch, 1, 40, 70, size, 1, 1, 0));
+  }
+  for (const std::size_t channels : {24, 33, 64, 100}) {
+    for (const std::size_t outputs : {24, 48, 65, 128}) {
+      Check(Square(3, 1, channels, outputs, 8, 1, 1, 0));
+    }
+  }
+  Check(Square(9, 1, 512, 544, 4, 1, 1, 0));
+  Check(Square(2, 1, 1100, 65, 4, 1, 1, 0));
+  ConvolutionShape line = Square(2, 1, 64, 48, 1, 1, 1, 0);
+  line.windows.axes = 1;
+  line.windows.axis[0] = Axis(75, 1, 1, 1, 0, 0);
+  Check(line);
+}
+
 TEST_P(ConvolutionTest, LongAndTallOnes) {
   ConvolutionShape s;
   s.batch = 2;
@@ -112,6 +131,8 @@ TEST_P(ConvolutionTest, AnExampleGivesTheSameBitsInAnyGroup) {
   CheckPlaces(Square(1, 1, 40, 24, 4, 3, 1, 1), 61);
   CheckPlaces(Square(1, 1, 24, 17, 7, 3, 2, 1), 11);
   CheckPlaces(Square(1, 1, 130, 20, 2, 1, 1, 0), 150);
+  CheckPlaces(Square(1, 1, 512, 512, 4, 1, 1, 0), 20);
+  CheckPlaces(Square(1, 1, 64, 96, 7, 1, 1, 0), 9);
   CheckPlaces(Square(1, 1, 16, 16, 32, 3, 1, 1), 3);
   CheckPlaces(Square(1, 1, 40, 56, 13, 3, 1, 1), 7);
   CheckPlaces(Square(1, 2, 6, 10, 5, 3, 1, 1), 9);

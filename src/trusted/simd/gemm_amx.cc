@@ -229,17 +229,6 @@ struct Meanwhile {
   }
 };
 
-// 32 x 32 sums of a slab into `buffer`.
-template <class Other>
-ANCHORHOLD_AMX_APART void RunTiles(std::size_t steps, const char* a, const char* b, Other& other,
-                                   float* buffer) {
-  ZeroSums();
-  for (std::size_t s = 0; s < steps; ++s, a += kStepBytes, b += kStepBytes) {
-    DotStep(a, b, [&](std::size_t n) ANCHORHOLD_AMX_LAMBDA { other.Slot(n); });
-  }
-  StoreSums(buffer);
-}
-
 template <Scaling kScalingA, Scaling kScalingB>
 ANCHORHOLD_AMX void Run(const Job& job) {
   using PackingB = Packing<Side::kB, kScalingB>;
@@ -276,7 +265,7 @@ ANCHORHOLD_AMX void Run(const Job& job) {
       }
       const char* a = packed;
       for (std::size_t i = block.begin; i < block.end; i += kPanel) {
-        RunTiles(steps, a, panel, other, buffer);
+        RunTiles(steps, a, panel, other, PlaceInBuffer(buffer));
         other.delivery.All();
         other.delivery = Delivery(job, block.slab, i, j, buffer);
         a += steps * kStepBytes;
@@ -304,7 +293,13 @@ std::size_t SlabDepth(std::size_t inner) {
   return std::max(EqualParts(inner, kDepthMost, kStep), kStep);
 }
 
-bool TakesOuter(const OuterShape& shape) {
+// A group fills a step together.
+bool TakesSum(const OuterShape& shape) {
+  constexpr std::size_t kExamplesLikely = 8;
+  return Pays(shape.p, shape.d) && MostlyExists(kExamplesLikely * shape.positions);
+}
+
+bool TakesGrid(const OuterShape& shape) {
   return Pays(shape.p, shape.d) && MostlyExists(shape.positions);
 }
 
@@ -374,14 +369,14 @@ amx::Job SumJob(const OuterShape& shape) {
 }
 
 std::size_t OuterSumScratch(const OuterShape& shape) {
-  if (!amx::TakesOuter(shape)) return Vectors().outer_sum_scratch(shape);
+  if (!amx::TakesSum(shape)) return Vectors().outer_sum_scratch(shape);
   const amx::Job job = SumJob(shape);
   return job.inner + amx::ScratchFloats(job.rows, job.inner);
 }
 
 ANCHORHOLD_AMX void OuterSum(const OuterShape& shape, const float* g, const float* a,
                              const float* scale, bool accumulate, float* sum, float* scratch) {
-  if (!amx::TakesOuter(shape)) {
+  if (!amx::TakesSum(shape)) {
     return Vectors().outer_sum(shape, g, a, scale, accumulate, sum, scratch);
   }
   amx::Job job = SumJob(shape);
@@ -396,13 +391,13 @@ ANCHORHOLD_AMX void OuterSum(const OuterShape& shape, const float* g, const floa
 }
 
 std::size_t OuterGridScratch(const OuterShape& shape) {
-  return amx::TakesOuter(shape) ? amx::GridScratch(shape) : Vectors().outer_grid_scratch(shape);
+  return amx::TakesGrid(shape) ? amx::GridScratch(shape) : Vectors().outer_grid_scratch(shape);
 }
 
 void OuterGrid(const OuterShape& shape, std::size_t begin, std::size_t end, const float* g,
                const float* a, const float* scale, std::int32_t sign, bool accumulate,
                std::int32_t* sum, double* squares, float* scratch) {
-  const bool tiles = amx::TakesOuter(shape) && shape.examples != 0;
+  const bool tiles = amx::TakesGrid(shape) && shape.examples != 0;
   const auto run = tiles ? &amx::RunGrid : Vectors().outer_grid;
   run(shape, begin, end, g, a, scale, sign, accumulate, sum, squares, scratch);
 }
@@ -440,7 +435,8 @@ const GemmKernels* AmxGemmKernels() { return nullptr; }
 namespace amx {
 
 std::size_t SlabDepth(std::size_t inner) { return inner; }
-bool TakesOuter(const OuterShape& /*shape*/) { return false; }
+bool TakesSum(const OuterShape& /*shape*/) { return false; }
+bool TakesGrid(const OuterShape& /*shape*/) { return false; }
 
 }  // namespace amx
 

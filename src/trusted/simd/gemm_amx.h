@@ -11,8 +11,10 @@ namespace anchorhold::simd::amx {
 // k's of a slab, a product of depth `inner` being summed slab by slab: C = C + (sum of the slab).
 std::size_t SlabDepth(std::size_t inner);
 
-// Whether gradients of this shape are summed on the unit: outer_sum and outer_grid.
-bool TakesOuter(const OuterShape& shape);
+// Whether gradients of this shape are summed on the unit, for any number of examples: by outer_sum,
+// which goes over all examples' positions in a row, and by outer_grid, example by example.
+bool TakesSum(const OuterShape& shape);
+bool TakesGrid(const OuterShape& shape);
 
 // gemm.h's outer_grid, for at least one example and one position.
 std::size_t GridScratch(const OuterShape& shape);

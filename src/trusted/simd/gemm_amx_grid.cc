@@ -267,7 +267,7 @@ ANCHORHOLD_AMX_APART void RunPlace(const GridJob& job, const GridPlace& place, c
       DotStep(a, b, [&](std::size_t n) ANCHORHOLD_AMX_LAMBDA { other.Slot(n); });
     }
     float* v = job.v + e % 2 * kTile;
-    StoreSums(v);
+    StoreSums(PlaceInBuffer(v));
     other.pending = {
         v, sums, job.squares + e * kHalf, job.scale[e], e == lot.first, e + 1 == lot.last, place};
   }

@@ -63,7 +63,7 @@ TEST(MatrixUnit, TakesLargeProductsAndSums) {
       program, [](const Step& step) { return step.kind == StepKind::kMatMul && step.gemm.tiles; });
   std::size_t sums = 0;
   for (const engine::GradientSum& sum : program.sums) {
-    if (engine::IsOuter(sum.method) && simd::amx::TakesOuter(sum.outer)) ++sums;
+    if (engine::IsOuter(sum.method) && simd::amx::TakesGrid(sum.outer)) ++sums;
   }
 #if defined(__x86_64__)
   EXPECT_EQ(products, 9U);
