@@ -22,7 +22,7 @@
 
 #if defined(__x86_64__)
 
-#include "trusted/simd/amx_pack.h"
+#include "trusted/simd/amx_positions.h"
 #include "trusted/simd/sums.h"
 
 namespace anchorhold::simd {
@@ -37,18 +37,16 @@ constexpr std::size_t kWeightBytes = 512 << 10;
 constexpr std::size_t kBlockBytes = 512 << 10;
 // Beyond, a single panel is no part of a cache.
 constexpr std::size_t kChannelsMost = 4096;
-constexpr std::size_t kPositionsLeast = 4;
-// 16 neighbouring positions are of so many examples at most.
-constexpr std::size_t kRunsMost = (kHalf - 1) / kPositionsLeast + 2;
 
-// x [examples, channels, positions], out [examples, outputs, positions].
-struct PointMap {
-  std::size_t examples = 0;
-  std::size_t outputs = 0;
-  std::size_t channels = 0;
-  std::size_t positions = 0;
+struct PointMap : ImageMap {
+  PointMap(const ConvolutionShape& shape, ConvolutionMap map) {
+    const bool forward = map == ConvolutionMap::kForward;
+    examples = shape.batch;
+    outputs = forward ? shape.out_channels : shape.in_channels;
+    channels = forward ? shape.in_channels : shape.out_channels;
+    positions = shape.windows.outputs();
+  }
 
-  std::size_t columns() const { return examples * positions; }
   std::size_t steps() const { return Quotient(channels, kStep); }
   std::size_t panel_bytes() const { return steps() * kStepBytes; }
   std::size_t weight_panels() const { return Quotient(outputs, kPanel); }
@@ -57,47 +55,6 @@ struct PointMap {
   std::size_t block_panels() const {
     if (weights_stay()) return 1;
     return std::clamp<std::size_t>(kBlockBytes / panel_bytes(), 1, Quotient(columns(), kPanel));
-  }
-};
-
-PointMap MapOfShape(const ConvolutionShape& shape, ConvolutionMap map) {
-  const bool forward = map == ConvolutionMap::kForward;
-  return {shape.batch, forward ? shape.out_channels : shape.in_channels,
-          forward ? shape.in_channels : shape.out_channels, shape.windows.outputs()};
-}
-
-// Neighbouring positions of one example among the 16 columns of a tile: lane i's are data[x + i]
-// and data[out + i], channels aside.
-struct Run {
-  __mmask16 lanes = 0;
-  std::ptrdiff_t x = 0;
-  std::ptrdiff_t out = 0;
-};
-
-// Columns [column, column + 16), as far as they exist.
-struct Columns {
-  std::size_t runs = 0;
-  Run run[kRunsMost];
-
-  Columns() = default;
-  Columns(const PointMap& map, std::size_t column) {
-    const std::size_t end = std::min(map.columns(), column + kHalf);
-    for (std::size_t lane = 0; column < end; ++runs) {
-      const std::size_t example = column / map.positions;
-      const std::size_t last = std::min(end, (example + 1) * map.positions);
-      const std::size_t lanes = last - column;
-      const std::size_t position = column - example * map.positions;
-      run[runs].lanes = static_cast<__mmask16>(FirstOf(lanes) << lane);
-      run[runs].x = At(example * map.channels * map.positions + position, lane);
-      run[runs].out = At(example * map.outputs * map.positions + position, lane);
-      column = last;
-      lane += lanes;
-    }
-  }
-
- private:
-  static std::ptrdiff_t At(std::size_t place, std::size_t lane) {
-    return static_cast<std::ptrdiff_t>(place) - static_cast<std::ptrdiff_t>(lane);
   }
 };
 
@@ -180,67 +137,6 @@ struct Job {
   PointMap map;
   const float* x = nullptr;
   const char* weights = nullptr;
-  Epilogue epilogue;
-  float* out = nullptr;
-};
-
-// 32 x 32 sums on their way from a buffer to where they belong, a few rows at a time.
-class Delivery {
- public:
-  Delivery() = default;  // nothing to do
-  // `ahead`: from a row to one of the next tiles', which are fetched.
-  Delivery(const Job& job, std::size_t output, std::size_t column, std::size_t ahead,
-           const float* buffer)
-      : columns_{Columns(job.map, column), Columns(job.map, column + kHalf)},
-        from_(buffer),
-        row_(job.out + output * job.map.positions),
-        stride_(job.map.positions),
-        ahead_(ahead),
-        rows_(std::min(kPanel, job.map.outputs - output)),
-        epilogue_(job.epilogue) {
-    if (epilogue_.row_bias != nullptr) epilogue_.row_bias += output;
-  }
-
-  ANCHORHOLD_AMX_INLINE void Some(std::size_t n) {
-    for (n = std::min(n, rows_); n != 0; --n) {
-      for (std::size_t tile = 0; tile < 2; ++tile) HalfRow(tile);
-      from_ += kPanel;
-      row_ += stride_;
-      --rows_;
-      if (epilogue_.row_bias != nullptr) ++epilogue_.row_bias;
-    }
-  }
-
-  ANCHORHOLD_AMX_APART void All() { Some(kPanel); }
-
- private:
-  ANCHORHOLD_AMX_INLINE void HalfRow(std::size_t tile) const {
-    const Columns& columns = columns_[tile];
-    const __m512 y = Finished(_mm512_load_ps(from_ + tile * kHalf));
-    for (std::size_t r = 0; r < columns.runs; ++r) {
-      float* const to = row_ + columns.run[r].out;
-      __builtin_prefetch(to + ahead_, 1, 2);
-      _mm512_mask_storeu_ps(to, columns.run[r].lanes, y);
-    }
-  }
-
-  // As kernels in registers have it (FinishTile).
-  ANCHORHOLD_AMX_INLINE __m512 Finished(__m512 y) const {
-    if (epilogue_.row_bias != nullptr) y = _mm512_add_ps(y, _mm512_set1_ps(*epilogue_.row_bias));
-    if (epilogue_.clip) {  // the second operand is the result where one is a NaN
-      y = _mm512_max_ps(_mm512_set1_ps(epilogue_.low), y);
-      y = _mm512_min_ps(_mm512_set1_ps(epilogue_.high), y);
-    }
-    return y;
-  }
-
-  Columns columns_[2];
-  const float* from_ = nullptr;
-  float* row_ = nullptr;
-  std::size_t stride_ = 0;
-  std::size_t ahead_ = 0;
-  std::size_t rows_ = 0;
-  Epilogue epilogue_;
 };
 
 // The panels of a block of positions.
@@ -261,61 +157,19 @@ struct PanelsOfBlock {
   }
 };
 
-// Lines that are far away, fetched some at a time before they are needed.
-class Fetching {
- public:
-  Fetching() = default;  // nothing to do
-  Fetching(const void* from, std::size_t stride, std::size_t lines)
-      : from_(static_cast<const char*>(from)), stride_(stride), lines_(lines) {}
-
-  ANCHORHOLD_AMX_INLINE void Some(std::size_t n) {
-    for (n = std::min(n, lines_); n != 0; --n, --lines_, from_ += stride_) {
-      __builtin_prefetch(from_, 0, 2);
-    }
-  }
-
- private:
-  const char* from_ = nullptr;
-  std::size_t stride_ = 0;
-  std::size_t lines_ = 0;
-};
-
-// Sums that are whole tiles and are not to be changed are stored where they belong by the unit.
-bool Direct(const Job& job, std::size_t output, std::size_t column) {
-  const PointMap& map = job.map;
-  const bool as_they_are = job.epilogue.row_bias == nullptr && !job.epilogue.clip;
-  return as_they_are && map.positions % kHalf == 0 && column + kPanel <= map.columns() &&
-         std::min(kPanel, map.outputs - output) % kHalf == 0;
-}
-
-SumsPlace DirectPlace(const Job& job, std::size_t output, std::size_t column) {
-  const PointMap& map = job.map;
-  SumsPlace place;
-  place.stride = map.positions;
-  for (float*& half : place.half) {
-    const std::size_t row = column / map.positions * map.outputs + output;
-    half = job.out + row * map.positions + column % map.positions;
-    column += kHalf;
-  }
-  return place;
-}
-
 // What is done while the matrix unit works.
 struct Meanwhile {
-  Delivery delivery;
-  Fetching sums[2];               // the lines of a place, by halves
-  Fetching weights;               // the next panel
+  Finishing finishing;
   Sequence<PanelsOfBlock> block;  // the next
-  // In a slot, of which a step has as many for each.
-  static constexpr std::size_t kOfEach = kSlots / 2;
-  std::size_t rows = 0;
+  Fetching weights;               // the next panel
+  // In a slot, of which a step has as many for these as for sums.
+  static constexpr std::size_t kOfStep = kSlots - Finishing::kOfStep;
   std::size_t pieces = 0;
   std::size_t lines = 0;
 
   ANCHORHOLD_AMX_INLINE void Slot(std::size_t n) {
     if (n % 2 == 0) {
-      delivery.Some(rows);
-      for (Fetching& half : sums) half.Some(rows);
+      finishing.Slot();
     } else {
       block.Pieces(pieces);
       weights.Some(lines);
@@ -323,25 +177,24 @@ struct Meanwhile {
   }
 };
 
-ANCHORHOLD_AMX void Correlate(const Job& job, float* scratch) {
+ANCHORHOLD_AMX void Correlate(const Job& job, const Epilogue& epilogue, float* out,
+                              float* scratch) {
   const PointMap& map = job.map;
   const std::size_t steps = map.steps();
   const std::size_t block = map.block_panels() * kPanel;
-  float* buffer = AlignToLine(scratch);
-  float* other_buffer = buffer + kPanel * kPanel;
-  char* packed = reinterpret_cast<char*>(other_buffer + kPanel * kPanel);
+  float* const buffers = AlignToLine(scratch);
+  char* packed = reinterpret_cast<char*>(buffers + 2 * kPanel * kPanel);
   char* next_packed = packed + map.block_panels() * map.panel_bytes();
   const auto panels = [&job, &map, block](std::size_t column, char* to) {
     return Sequence<PanelsOfBlock>({&job, column, std::min(map.columns(), column + block), to});
   };
-  Meanwhile other;
-  other.rows = Quotient(kPanel, steps * Meanwhile::kOfEach);
-  other.pieces = Quotient(ColumnPacking::kPieces, map.weight_panels() * Meanwhile::kOfEach);
+  const std::size_t ahead = map.weights_stay() ? kPanel * map.positions : kPanel;
+  Meanwhile other{Finishing({map, epilogue, out}, buffers, ahead, steps), {}, {}};
+  other.pieces = Quotient(ColumnPacking::kPieces, map.weight_panels() * Meanwhile::kOfStep);
   const std::size_t panel_lines = map.panel_bytes() / kLineBytes;
-  other.lines = Quotient(kStepBytes / kLineBytes, map.block_panels() * Meanwhile::kOfEach);
+  other.lines = Quotient(kStepBytes / kLineBytes, map.block_panels() * Meanwhile::kOfStep);
   other.block = panels(0, packed);
   other.block.All();
-  const std::size_t ahead = map.block_panels() == 1 ? kPanel * map.positions : kPanel;
   const Unit unit;
   for (std::size_t first = 0; first < map.columns(); first += block) {
     const std::size_t end = std::min(map.columns(), first + block);
@@ -349,30 +202,17 @@ ANCHORHOLD_AMX void Correlate(const Job& job, float* scratch) {
     const char* a = job.weights;
     for (std::size_t m = 0; m < map.outputs; m += kPanel, a += map.panel_bytes()) {
       const char* b = packed;
-      if (!map.weights_stay())
+      if (!map.weights_stay()) {
         other.weights = Fetching(a + map.panel_bytes(), kLineBytes, panel_lines);
+      }
       for (std::size_t column = first; column < end; column += kPanel, b += map.panel_bytes()) {
-        const bool direct = Direct(job, m, column);
-        const SumsPlace place = direct ? DirectPlace(job, m, column) : PlaceInBuffer(buffer);
-        for (std::size_t half = 0; direct && half < 2; ++half) {
-          const std::size_t rows = std::min(kPanel, map.outputs - m);
-          other.sums[half] = Fetching(place.half[half], map.positions * sizeof(float), rows);
-        }
-        if (map.outputs - m > kHalf) {
-          RunTiles(steps, a, b, other, place);
-        } else {
-          RunTiles<TilesA::kOne>(steps, a, b, other, place);
-        }
-        other.delivery.All();
-        if (direct) continue;
-        other.delivery = Delivery(job, m, column, ahead, buffer);
-        std::swap(buffer, other_buffer);
+        other.finishing.Run(m, column, steps, a, b, other);
       }
     }
     other.block.All();
     std::swap(packed, next_packed);
   }
-  other.delivery.All();
+  other.finishing.End();
 }
 
 std::size_t PackedFloats(const PointMap& map) {
@@ -405,18 +245,20 @@ bool IsPoint(const ConvolutionShape& shape) {
   return true;
 }
 
+// Channels are turned, which only many of them are worth.
+bool TakesWeight(const ConvolutionShape& shape) {
+  return shape.in_channels >= 96 &&
+         WorthTiles(shape.out_channels, shape.windows.outputs(), shape.in_channels);
+}
+
 const ConvolutionKernels& Vectors() { return *VectorConvolutionKernelsFor(Target::kAvx512); }
 
 }  // namespace
 
 bool TakesConvolution(const ConvolutionShape& shape, ConvolutionMap map) {
   if (!IsPoint(shape) || !Vectors().serves(shape)) return false;
-  if (map == ConvolutionMap::kWeight) {
-    // Channels are turned, which only many of them are worth.
-    return shape.in_channels >= 96 &&
-           WorthTiles(shape.out_channels, shape.windows.outputs(), shape.in_channels);
-  }
-  const PointMap points = MapOfShape(shape, map);
+  if (map == ConvolutionMap::kWeight) return TakesWeight(shape);
+  const PointMap points(shape, map);
   return points.positions >= kPositionsLeast && points.channels <= kChannelsMost &&
          points.channels >= kStep && points.outputs >= kPanel &&
          5 * points.channels * points.outputs >=
@@ -448,7 +290,7 @@ std::size_t Scratch(const ConvolutionShape& shape) {
   std::size_t floats = Vectors().scratch(shape);
   for (const ConvolutionMap map : {ConvolutionMap::kForward, ConvolutionMap::kInput}) {
     if (!TakesConvolution(shape, map)) continue;
-    floats = std::max(floats, CorrelateFloats(MapOfShape(shape, map)));
+    floats = std::max(floats, CorrelateFloats(PointMap(shape, map)));
   }
   if (TakesConvolution(shape, ConvolutionMap::kWeight)) {
     floats = std::max(floats, AmxGemmKernels()->scratch(WeightProduct(shape)));
@@ -457,20 +299,20 @@ std::size_t Scratch(const ConvolutionShape& shape) {
 }
 
 std::size_t Packed(const ConvolutionShape& shape, ConvolutionMap map) {
-  return TakesConvolution(shape, map) ? PackedFloats(MapOfShape(shape, map))
-                                      : Vectors().packed(shape, map);
+  const bool ours = map != ConvolutionMap::kWeight && TakesConvolution(shape, map);
+  return ours ? PackedFloats(PointMap(shape, map)) : Vectors().packed(shape, map);
 }
 
 void Pack(const ConvolutionShape& shape, ConvolutionMap map, const float* w, float* packed) {
   if (!TakesConvolution(shape, map)) return Vectors().pack(shape, map, w, packed);
-  PackPoints(MapOfShape(shape, map), map, w, packed);
+  PackPoints(PointMap(shape, map), map, w, packed);
 }
 
-void RunPoints(const PointMap& map, const float* x, const Filter& w, const Epilogue& epilogue,
-               float* out, float* scratch) {
-  if (map.columns() == 0) return;
-  Correlate({map, x, reinterpret_cast<const char*>(AlignToLine(w.weights)), epilogue, out},
-            scratch);
+void RunMap(const ConvolutionShape& shape, ConvolutionMap map, const float* x, const float* weights,
+            const Epilogue& epilogue, float* out, float* scratch) {
+  const char* const packed = reinterpret_cast<const char*>(AlignToLine(weights));
+  const PointMap points(shape, map);
+  if (points.columns() != 0) Correlate({points, x, packed}, epilogue, out, scratch);
 }
 
 void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
@@ -478,7 +320,7 @@ void Forward(const ConvolutionShape& shape, const float* x, const Filter& w,
   if (!w.packed || !TakesConvolution(shape, ConvolutionMap::kForward)) {
     return Vectors().forward(shape, x, w, epilogue, y, scratch);
   }
-  RunPoints(MapOfShape(shape, ConvolutionMap::kForward), x, w, epilogue, y, scratch);
+  RunMap(shape, ConvolutionMap::kForward, x, w.weights, epilogue, y, scratch);
 }
 
 void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float* x,
@@ -486,7 +328,7 @@ void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float
   if (!w.packed || !TakesConvolution(shape, ConvolutionMap::kInput)) {
     return Vectors().input(shape, y, w, x, scratch);
   }
-  RunPoints(MapOfShape(shape, ConvolutionMap::kInput), y, w, Epilogue{}, x, scratch);
+  RunMap(shape, ConvolutionMap::kInput, y, w.weights, Epilogue{}, x, scratch);
 }
 
 void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
