@@ -11,7 +11,9 @@
 // packed weights are computed by minimal filtering, in 16 multiplications instead of 36 for four
 // outputs (winograd_transform-inl.h): an output's error then is bounded by the magnitudes in the 4
 // x 4 inputs that its tile reads, and what is not finite among these may spread to its outputs. So
-// are the gradients of such weights.
+// are the gradients of such weights. Target kAmx computes many convolutions with windows of one
+// position on the matrix unit, if their weights are packed, and the gradients of such weights
+// (convolution_amx.cc), in the order and with the bound of amx_unit.h.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +43,8 @@ struct ConvolutionKernels {
   std::size_t (*scratch)(const kernels::ConvolutionShape& shape);
   // Weights in the order in which `forward` or `input` reads them, for calls with many groups of
   // examples: how many floats that takes (0: nothing is gained), and the reordering. The results
-  // are the same bits, but for those of minimal filtering. shape.batch does not matter.
+  // are the same bits, but for those of minimal filtering and of the matrix unit. shape.batch does
+  // not matter.
   std::size_t (*packed)(const kernels::ConvolutionShape& shape, ConvolutionMap map);
   void (*pack)(const kernels::ConvolutionShape& shape, ConvolutionMap map, const float* w,
                float* packed);

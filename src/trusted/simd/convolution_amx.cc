@@ -54,7 +54,8 @@ struct PointMap : ImageMap {
   // Panels of positions in a block.
   std::size_t block_panels() const {
     if (weights_stay()) return 1;
-    return std::clamp<std::size_t>(kBlockBytes / panel_bytes(), 1, Quotient(columns(), kPanel));
+    const std::size_t panels = std::min(kBlockBytes / panel_bytes(), Quotient(columns(), kPanel));
+    return std::max<std::size_t>(panels, 1);
   }
 };
 
@@ -237,7 +238,7 @@ std::size_t CorrelateFloats(const PointMap& map) {
 }
 
 bool IsPoint(const ConvolutionShape& shape) {
-  if (shape.groups != 1) return false;
+  if (shape.groups != 1 || shape.windows.axes > 2) return false;
   for (std::size_t a = 0; a < shape.windows.axes; ++a) {
     const WindowAxis& axis = shape.windows.axis[a];
     if (axis.kernel != 1 || axis.stride != 1 || axis.pad != 0 || axis.in != axis.out) return false;
@@ -256,7 +257,7 @@ const ConvolutionKernels& Vectors() { return *VectorConvolutionKernelsFor(Target
 }  // namespace
 
 bool TakesConvolution(const ConvolutionShape& shape, ConvolutionMap map) {
-  if (!IsPoint(shape) || !Vectors().serves(shape)) return false;
+  if (!IsPoint(shape)) return false;
   if (map == ConvolutionMap::kWeight) return TakesWeight(shape);
   const PointMap points(shape, map);
   return points.positions >= kPositionsLeast && points.channels <= kChannelsMost &&

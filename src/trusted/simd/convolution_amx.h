@@ -5,7 +5,8 @@
 
 namespace anchorhold::simd::amx {
 
-// Whether `forward` or `input` of this shape is computed on the unit, with packed weights.
+// Whether a map of this shape, which the kernels serve, is computed on the unit: `forward` and
+// `input` with packed weights.
 bool TakesConvolution(const kernels::ConvolutionShape& shape, ConvolutionMap map);
 
 }  // namespace anchorhold::simd::amx

@@ -133,6 +133,7 @@ TEST_P(ConvolutionTest, AnExampleGivesTheSameBitsInAnyGroup) {
   CheckPlaces(Square(1, 1, 130, 20, 2, 1, 1, 0), 150);
   CheckPlaces(Square(1, 1, 512, 512, 4, 1, 1, 0), 20);
   CheckPlaces(Square(1, 1, 64, 96, 7, 1, 1, 0), 9);
+  CheckPlaces(Square(1, 1, 48, 48, 2, 1, 1, 0), 21);
   CheckPlaces(Square(1, 1, 16, 16, 32, 3, 1, 1), 3);
   CheckPlaces(Square(1, 1, 40, 56, 13, 3, 1, 1), 7);
   CheckPlaces(Square(1, 2, 6, 10, 5, 3, 1, 1), 9);
@@ -147,7 +148,8 @@ TEST_P(ConvolutionTest, AnExampleGivesTheSameBitsInAnyGroup) {
 TEST_P(ConvolutionTest, NotANumberStaysInItsExample) {
   for (const ConvolutionShape& s :
        {Square(3, 1, 8, 12, 4, 3, 1, 1), Square(3, 1, 32, 32, 12, 3, 1, 1),
-        Square(3, 20, 1, 1, 4, 3, 1, 1), Square(3, 20, 1, 1, 9, 3, 1, 1)}) {
+        Square(3, 20, 1, 1, 4, 3, 1, 1), Square(3, 20, 1, 1, 9, 3, 1, 1),
+        Square(3, 1, 64, 96, 3, 1, 1, 0)}) {
     SCOPED_TRACE(Describe(s));
     const Sizes n(s);
     Guarded x(3 * n.x, 0.5F);
@@ -159,12 +161,18 @@ TEST_P(ConvolutionTest, NotANumberStaysInItsExample) {
     relu.clip = true;
     relu.high = INFINITY;
     kernels_->forward(s, x.data(), {w.data()}, relu, y.data(), scratch.data());
+    const Guarded packed = Packed(s, ConvolutionMap::kForward, w);
+    Guarded y_packed(3 * n.y, 0);
+    if (packed.size() != 0) {
+      kernels_->forward(s, x.data(), {packed.data(), true}, relu, y_packed.data(), scratch.data());
+    }
     Guarded dw(3 * n.w, 0);
     const Guarded g(3 * n.y, 1);
     double squares[3];
     kernels_->weight(s, x.data(), g.data(), n.w, dw.data(), squares, scratch.data());
     for (std::size_t i = 0; i < 3 * n.y; ++i) {
       EXPECT_EQ(std::isnan(y.data()[i]), i / n.y == 1) << i;
+      EXPECT_EQ(std::isnan(y_packed.data()[i]), packed.size() != 0 && i / n.y == 1) << i;
     }
     for (std::size_t i = 0; i < 3 * n.w; ++i) {
       EXPECT_EQ(std::isnan(dw.data()[i]), i / n.w == 1) << i;

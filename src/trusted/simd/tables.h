@@ -44,7 +44,7 @@
       case Target::kAvx2:                               \
         return &N_AVX2::table;                          \
       case Target::kAvx512:                             \
-      case Target::kAmx: /* but for matrix products */  \
+      case Target::kAmx: /* but for its unit's part */  \
         return &N_AVX3::table;                          \
       default:                                          \
         return nullptr;                                 \

@@ -18,7 +18,7 @@
 
 namespace anchorhold::simd {
 
-// kAmx is kAvx512 with matrix products on the processor's matrix unit (AMX-BF16).
+// kAmx is kAvx512 with large products on the processor's matrix unit (AMX-BF16).
 enum class Target : unsigned char { kScalar, kSse4, kNeon, kAvx2, kAvx512, kAmx };
 
 // "scalar", "sse4", "neon", "avx2", "avx512", "amx".

@@ -9,6 +9,7 @@
 
 #include "trusted/engine/group_sums.h"
 #include "trusted/graph/onnx_builder_for_test.h"
+#include "trusted/simd/convolution_amx.h"
 #include "trusted/simd/gemm_amx.h"
 #include "trusted/train/step_net_for_test.h"
 #include "trusted/train/sums_for_test.h"
@@ -74,18 +75,55 @@ TEST(MatrixUnit, TakesLargeProductsAndSums) {
 #endif
 }
 
-TEST(MatrixUnit, SumsAreTheInterpreters) {
-  const graph::Model model = Attention();
-  testing::ExpectSums(model, DrawRows(model, 5, 1));
+// Two convolutions with windows of one position of images `size` x `size`.
+graph::Model Points(std::int64_t size) {
+  constexpr std::int64_t kChannels[] = {60, 130, 161};
+  OnnxBuilder b({kChannels[0], size, size});
+  std::string from = "x";
+  for (std::size_t i = 1; i < 3; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    const auto count = static_cast<std::size_t>(kChannels[i] * kChannels[i - 1]);
+    b.Weight(name, {kChannels[i], kChannels[i - 1], 1, 1},
+             testing::Draw(count, static_cast<unsigned>(i), 0.1F));
+    b.Weight(name + "_bias", {kChannels[i]},
+             testing::Draw(static_cast<std::size_t>(kChannels[i]), 5, 0.1F));
+    b.Node("Conv", {from, name, name + "_bias"}, {name + "_0"});
+    b.Node("Relu", {name + "_0"}, {name + "_1"});
+    from = name + "_1";
+  }
+  b.Node("ReduceMean", {from}, {"mean"}, {Ints("axes", {2, 3}), Int("keepdims", 0)});
+  return testing::Finish(b, "mean", kChannels[2]);
 }
 
-TEST(MatrixUnit, AnExampleHasTheSameBitsInAnyGroup) {
+TEST(MatrixUnit, TakesConvolutionsWithWindowsOfOnePosition) {
   if (!testing::IsFast()) GTEST_SKIP() << "no fast kernels here";
-  const graph::Model model = Attention();
+  const auto taken = [](std::int64_t size, engine::Mode mode) {
+    return CountSteps(testing::ProgramOf(Points(size), mode), [](const Step& step) {
+      const bool convolution = step.packed || step.kind == StepKind::kConvolutionWeight;
+      return convolution && simd::amx::TakesConvolution(step.convolution, engine::MapOf(step.kind));
+    });
+  };
+  // Two forward maps, one gradient of an input and, of the larger image, one of weights.
+#if defined(__x86_64__)
+  EXPECT_EQ(taken(9, engine::Mode::kTraining), 4U);
+  EXPECT_EQ(taken(9, engine::Mode::kPrivateTraining), 4U);
+  EXPECT_EQ(taken(4, engine::Mode::kTraining), 3U);
+#else
+  EXPECT_EQ(taken(9, engine::Mode::kTraining), 0U);
+#endif
+}
+
+TEST(MatrixUnit, SumsAreTheInterpreters) {
+  for (const graph::Model& model : {Attention(), Points(9), Points(4)}) {
+    testing::ExpectSums(model, DrawRows(model, 5, 1));
+  }
+}
+
+void ExpectSameBitsInAnyGroup(const graph::Model& model, engine::Method norms) {
   const ExampleSet set = DrawRows(model, 9, 1);
   engine::EngineOptions options;
   options.mode = engine::Mode::kPrivateTraining;
-  options.norms = engine::Method::kGhost;
+  options.norms = norms;
   options.group = 1;
   const testing::Found expected = testing::Run(model, set, 0.5, true, options, 1);
   for (const std::size_t group : {2U, 3U, 9U}) {
@@ -96,6 +134,13 @@ TEST(MatrixUnit, AnExampleHasTheSameBitsInAnyGroup) {
       EXPECT_EQ(found.squares, expected.squares) << group << ", " << threads << " threads";
     }
   }
+}
+
+TEST(MatrixUnit, AnExampleHasTheSameBitsInAnyGroup) {
+  if (!testing::IsFast()) GTEST_SKIP() << "no fast kernels here";
+  ExpectSameBitsInAnyGroup(Attention(), engine::Method::kGhost);
+  ExpectSameBitsInAnyGroup(Points(9), engine::Method::kInstantiate);
+  ExpectSameBitsInAnyGroup(Points(4), engine::Method::kGhost);
 }
 
 }  // namespace
