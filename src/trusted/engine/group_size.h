@@ -11,7 +11,8 @@ inline constexpr std::size_t kGroupMax = 64;
 
 // From a program lowered for one example; at most `most` and kGroupMax. The least of
 //
-//   sum over products of macs (1 + kReuse / (g T)) + kSpill bytes log2(1 + g bytes / cache)
+//   sum over products of macs (1 + kReuse / (g T))
+//   + kSpill bytes min(kSpillMost, log2(1 + g bytes / cache))
 //
 // over g = 1, 2, 4, ..: T is a product's columns or rows an example, so g T is how often a weight
 // that was fetched and packed is used (kReuse is less where the prologue packs); `bytes` is what an

@@ -275,11 +275,16 @@ std::size_t SumScratch(std::span<const GradientSum> sums, const Kernels& kernels
   std::size_t scratch = 0;
   for (const GradientSum& sum : sums) {
     if (!IsOuter(sum.method)) continue;
+    const SumCut cut = CutOf(sum, 1);
     for (std::size_t examples = 1; examples <= group; ++examples) {
-      const simd::OuterShape shape = OuterOf(sum, examples);
+      simd::OuterShape shape = OuterOf(sum, examples);
       scratch = std::max(scratch, kernels.gemm->outer_squares_scratch(shape));
-      scratch = std::max(scratch, kernels.gemm->outer_sum_scratch(shape));
       scratch = std::max(scratch, kernels.gemm->outer_grid_scratch(shape));
+      // Of an item's rows, of which the last has fewer: neither needs less for being smaller.
+      for (const std::size_t rows : {std::min(cut.each, cut.whole), cut.whole % cut.each}) {
+        shape.p = rows;
+        scratch = std::max(scratch, kernels.gemm->outer_sum_scratch(shape));
+      }
     }
   }
   return scratch;

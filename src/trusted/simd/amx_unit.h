@@ -206,11 +206,25 @@ ANCHORHOLD_AMX_INLINE void StoreSums(const SumsPlace& place) {
   StoreTile<3>(place.half[1] + kHalf * place.stride, bytes);
 }
 
-// 32 x 32 sums over `steps`, or half of their rows, and in each step kSlots of `other`.
+// Sums go on from what is there.
+ANCHORHOLD_AMX_INLINE void LoadSums(const SumsPlace& place) {
+  const std::size_t bytes = place.stride * sizeof(float);
+  LoadTile<0>(place.half[0], bytes);
+  LoadTile<1>(place.half[1], bytes);
+  LoadTile<2>(place.half[0] + kHalf * place.stride, bytes);
+  LoadTile<3>(place.half[1] + kHalf * place.stride, bytes);
+}
+
+// 32 x 32 sums over `steps`, or half of their rows, and in each step kSlots of `other`. They begin
+// with zeros, or with LoadSums(*start).
 template <TilesA kTiles = TilesA::kTwo, class Other>
 ANCHORHOLD_AMX_APART void RunTiles(std::size_t steps, const char* a, const char* b, Other& other,
-                                   const SumsPlace& place) {
-  ZeroSums();
+                                   const SumsPlace& place, const SumsPlace* start = nullptr) {
+  if (start == nullptr) {
+    ZeroSums();
+  } else {
+    LoadSums(*start);
+  }
   for (std::size_t s = 0; s < steps; ++s, a += kStepBytes, b += kStepBytes) {
     DotStep<kTiles>(a, b, [&](std::size_t n) ANCHORHOLD_AMX_LAMBDA { other.Slot(n); });
   }

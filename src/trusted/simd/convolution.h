@@ -13,7 +13,7 @@
 // x 4 inputs that its tile reads, and what is not finite among these may spread to its outputs. So
 // are the gradients of such weights. Target kAmx computes many convolutions with windows of one
 // position on the matrix unit, if their weights are packed, and the gradients of such weights
-// (convolution_amx.cc), in the order and with the bound of amx_unit.h.
+// (convolution_amx.cc has the order), with the bound of amx_unit.h.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// Convolutions with windows of one position on Intel's matrix unit (amx_unit.h), for target kAmx:
-// with weights that were packed, the forward map and the gradient of the input,
+// Convolutions with windows of one position on Intel's matrix unit (amx_unit.h), for target kAmx.
+// The gradients of weights are products by example (gemm_amx.cc). Here are, with weights that were
+// packed, the forward map and the gradient of the input,
 //
 //   out[e, m, p] = sum over channels c of w(m, c) x[e, c, p],
 //

@@ -6,7 +6,8 @@
 //         for each panel of 32 rows                      2 x 2 tiles of sums
 //
 // A slab's sums begin at zero and are added to C. Slabs follow from `inner` alone, so neither
-// blocks nor panels show in the result.
+// blocks nor panels show in the result. Sums over examples go on from C instead, and an example is
+// whole steps, so that they are one chain in the order of the batch, whatever the groups are.
 //
 // Packing and the way of sums to C come in pieces between the unit's instructions, so that neither
 // waits for the other; what will be packed next is fetched ahead.
@@ -59,9 +60,10 @@ struct Job {
   float* c = nullptr;
   std::size_t ldc = 0;
   bool accumulate = false;
+  bool chain = false;  // sums go on from C
   bool finish = false;
   Epilogue epilogue;
-  float* buffers = nullptr;  // twice 32 x 32
+  float* buffers = nullptr;  // three times 32 x 32
   char* packed_b = nullptr;
   char* packed_a = nullptr;
 };
@@ -69,12 +71,12 @@ struct Job {
 std::size_t ScratchFloats(std::size_t rows, std::size_t inner) {
   const Plan plan = PlanOf(rows, inner);
   const std::size_t panels = 2 + 2 * plan.row_block / kPanel;
-  return 2 * kPanel * kPanel + (kLineBytes + panels * plan.panel_bytes) / sizeof(float);
+  return 3 * kPanel * kPanel + (kLineBytes + panels * plan.panel_bytes) / sizeof(float);
 }
 
 void PlaceScratch(float* scratch, Job& job) {
   job.buffers = AlignToLine(scratch);
-  job.packed_b = reinterpret_cast<char*>(job.buffers + 2 * kPanel * kPanel);
+  job.packed_b = reinterpret_cast<char*>(job.buffers + 3 * kPanel * kPanel);
   job.packed_a = job.packed_b + 2 * job.plan.panel_bytes;
 }
 
@@ -97,7 +99,8 @@ class Delivery {
         rows_(std::min(kPanel, job.rows - i0)),
         low_(FirstOf(job.columns - j0)),
         high_(job.columns - j0 > kHalf ? FirstOf(job.columns - j0 - kHalf) : __mmask16{0}),
-        load_(slab.load),
+        ahead_((job.chain ? 2 : 1) * kPanel * job.ldc),
+        load_(slab.load && !job.chain),
         finish_(job.finish && slab.last),
         epilogue_(job.epilogue) {
     if (epilogue_.row_bias != nullptr) epilogue_.row_bias += i0;
@@ -119,7 +122,7 @@ class Delivery {
 
  private:
   ANCHORHOLD_AMX_INLINE void Half(__mmask16 mask, std::size_t j) const {
-    __builtin_prefetch(c_ + kPanel * ldc_ + j, 1, 2);  // the tiles below; they need not exist
+    __builtin_prefetch(c_ + ahead_ + j, 1, 2);  // tiles below; they need not exist
     __m512 x = _mm512_load_ps(from_ + j);
     if (load_) x = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c_ + j), x);
     if (finish_) x = Finished(mask, j, x);
@@ -145,10 +148,26 @@ class Delivery {
   std::size_t rows_ = 0;
   __mmask16 low_ = 0;
   __mmask16 high_ = 0;
+  std::size_t ahead_ = 0;
   bool load_ = false;
   bool finish_ = false;
   Epilogue epilogue_;
 };
+
+// Where the sums of a chain go on from: 32 x 32 of C, or a copy where not all of them exist.
+ANCHORHOLD_AMX SumsPlace StartOf(const Job& job, std::size_t i0, std::size_t j0) {
+  const float* c = job.c + i0 * job.ldc + j0;
+  const std::size_t rows = std::min(kPanel, job.rows - i0);
+  const std::size_t columns = std::min(kPanel, job.columns - j0);
+  if (rows == kPanel && columns == kPanel) {
+    float* const place = job.c + i0 * job.ldc + j0;
+    return {{place, place + kHalf}, job.ldc};
+  }
+  float* const copy = job.buffers + 2 * kPanel * kPanel;
+  std::fill_n(copy, kPanel * kPanel, 0.0F);
+  for (std::size_t i = 0; i < rows; ++i) std::copy_n(c + i * job.ldc, columns, copy + i * kPanel);
+  return PlaceInBuffer(copy);
+}
 
 // A slab's block of rows.
 struct Block {
@@ -265,7 +284,9 @@ ANCHORHOLD_AMX void Run(const Job& job) {
       }
       const char* a = packed;
       for (std::size_t i = block.begin; i < block.end; i += kPanel) {
-        RunTiles(steps, a, panel, other, PlaceInBuffer(buffer));
+        const bool goes_on = job.chain && block.slab.load;
+        const SumsPlace start = goes_on ? StartOf(job, i, j) : SumsPlace{};
+        RunTiles(steps, a, panel, other, PlaceInBuffer(buffer), goes_on ? &start : nullptr);
         other.delivery.All();
         other.delivery = Delivery(job, block.slab, i, j, buffer);
         a += steps * kStepBytes;
@@ -293,10 +314,9 @@ std::size_t SlabDepth(std::size_t inner) {
   return std::max(EqualParts(inner, kDepthMost, kStep), kStep);
 }
 
-// A group fills a step together.
+// An example is whole steps.
 bool TakesSum(const OuterShape& shape) {
-  constexpr std::size_t kExamplesLikely = 8;
-  return Pays(shape.p, shape.d) && MostlyExists(kExamplesLikely * shape.positions);
+  return Pays(shape.p, shape.d) && shape.positions != 0 && shape.positions % kStep == 0;
 }
 
 bool TakesGrid(const OuterShape& shape) {
@@ -385,6 +405,7 @@ ANCHORHOLD_AMX void OuterSum(const OuterShape& shape, const float* g, const floa
   job.b = {a, 1, shape.lda, scratch};
   job.c = sum;
   job.accumulate = accumulate;
+  job.chain = true;
   amx::PlaceScratch(scratch + job.inner, job);
   const amx::Unit unit;
   amx::Run<amx::Scaling::kMultiply, amx::Scaling::kMask>(job);

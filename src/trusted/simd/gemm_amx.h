@@ -12,7 +12,7 @@ namespace anchorhold::simd::amx {
 std::size_t SlabDepth(std::size_t inner);
 
 // Whether gradients of this shape are summed on the unit, for any number of examples: by outer_sum,
-// which goes over all examples' positions in a row, and by outer_grid, example by example.
+// in one chain over all examples' positions, and by outer_grid, example by example.
 bool TakesSum(const OuterShape& shape);
 bool TakesGrid(const OuterShape& shape);
 

@@ -84,6 +84,7 @@ std::vector<Group> Groups() {
                                   {6, 130, 390, 20},
                                   // As a matrix unit takes them.
                                   {3, 32, 130, 140},
+                                  {15, 32, 129, 131},
                                   {2, 25, 300, 97},
                                   {3, 4, 130, 140},
                                   {9, 16, 160, 120},
@@ -185,6 +186,44 @@ TEST(OuterSquares, TheSameBitsAtAnotherPlaceOfAnotherGroup) {
   }
 }
 
+// Element (i, j) of the weighted sum as the matrix unit has it.
+float UnitsSum(const Group& group, std::size_t i, std::size_t j, float sum) {
+  const OuterShape& s = group.shape;
+  std::vector<float> g;
+  std::vector<float> a;
+  for (std::size_t e = 0; e < s.examples; ++e) {
+    const float scale = group.scale[e];
+    for (std::size_t t = 0; t < s.positions; ++t) {
+      g.push_back(scale == 0 ? 0 : group.G(e, t)[i] * scale);
+      a.push_back(scale == 0 ? 0 : group.A(e, t)[j]);
+    }
+  }
+  return testing::MatrixUnitChain(g, a, sum);
+}
+
+TEST(OuterSum, TheSameBitsInAnyGroups) {
+  for (const Target target : Targets()) {
+    const GemmKernels& kernels = *GemmKernelsFor(target);
+    for (const Group& group : {GroupOf(7, 32, 130, 140, 0, 1), GroupOf(6, 64, 128, 150, 0, 2),
+                               GroupOf(9, 5, 40, 30, 1, 3), GroupOf(5, 16, 160, 130, 0, 4)}) {
+      SCOPED_TRACE(Name(target, group));
+      std::vector<float> whole;
+      for (const std::size_t at_once : std::vector<std::size_t>{64, 1, 2, 3}) {
+        std::vector<float> sum(group.shape.p * group.shape.d, kNan);
+        for (std::size_t first = 0; first < group.shape.examples; first += at_once) {
+          OuterShape s = group.shape;
+          s.examples = std::min(at_once, group.shape.examples - first);
+          std::vector<float> scratch(kernels.outer_sum_scratch(s), kNan);
+          kernels.outer_sum(s, group.G(first, 0), group.A(first, 0), group.scale.data() + first,
+                            first != 0, sum.data(), scratch.data());
+        }
+        if (whole.empty()) whole = sum;
+        ASSERT_EQ(sum, whole) << at_once << " examples at once";
+      }
+    }
+  }
+}
+
 TEST(OuterSum, EqualsTheWeightedSum) {
   for (const Target target : Targets()) {
     for (const Group& group : Groups()) {
@@ -217,6 +256,9 @@ TEST(OuterSum, EqualsTheWeightedSum) {
           const bool unit = target == Target::kAmx && amx::TakesSum(s);
           const auto terms = static_cast<double>(s.examples * s.positions + (unit ? 38 : 2));
           ASSERT_NEAR(sum[at], expected, terms * 0x1p-24 * absolute);
+          if (unit) {
+            ASSERT_EQ(sum[at], UnitsSum(group, i, j, accumulate ? before[at] : 0));
+          }
         }
       }
     }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "trusted/engine/fused_primitives.h"
+#include "trusted/engine/group_sums.h"
 #include "trusted/engine/simplify.h"
 #include "trusted/graph/graph.h"
 #include "trusted/graph/interpreter.h"
@@ -294,6 +295,36 @@ TEST(ThreadPool, EveryThreadHasItsTurnInEveryRound) {
     pool.Run([&](std::size_t k) { calls[k].fetch_add(1); });
   }
   for (const std::atomic<int>& count : calls) EXPECT_EQ(count.load(), 2000);
+}
+
+// Threads share a contraction by rows, and a kernel may need more memory for fewer rows.
+TEST(SumScratch, IsEnoughForEachItemOfEachGroup) {
+  for (const simd::Target target : simd::AvailableTargets()) {
+    if (target == simd::Target::kScalar) continue;
+    const engine::Kernels kernels = engine::KernelsFor(target);
+    for (const std::size_t rows : {1100U, 272U, 2056U, 97U}) {
+      for (const std::size_t positions : {8U, 32U, 3U}) {
+        engine::GradientSum sum;
+        sum.method = Method::kContract;
+        sum.outer = {1, positions, rows, 2048, rows, 2048};
+        sum.numbers = rows * 2048;
+        const std::vector<engine::GradientSum> sums{sum};
+        const std::size_t scratch = engine::SumScratch(sums, kernels, 32);
+        std::size_t items = 0;
+        engine::ForItems(sums, 1 << 14, [&](const engine::SumItem& item, double /*cost*/) {
+          ++items;
+          simd::OuterShape shape = sum.outer;
+          shape.p = item.end - item.begin;
+          for (shape.examples = 1; shape.examples <= 32; ++shape.examples) {
+            EXPECT_LE(kernels.gemm->outer_sum_scratch(shape), scratch)
+                << simd::TargetName(target) << ": " << shape.p << " rows of " << rows << ", "
+                << shape.examples << " examples of " << positions;
+          }
+        });
+        EXPECT_EQ(items, rows / 1008 + 1);
+      }
+    }
+  }
 }
 
 }  // namespace
