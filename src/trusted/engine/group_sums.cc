@@ -280,7 +280,7 @@ std::size_t SumScratch(std::span<const GradientSum> sums, const Kernels& kernels
       simd::OuterShape shape = OuterOf(sum, examples);
       scratch = std::max(scratch, kernels.gemm->outer_squares_scratch(shape));
       scratch = std::max(scratch, kernels.gemm->outer_grid_scratch(shape));
-      // Of an item's rows, of which the last has fewer: neither needs less for being smaller.
+      // Of an item's rows, of which the last has fewer; fewer may need more.
       for (const std::size_t rows : {std::min(cut.each, cut.whole), cut.whole % cut.each}) {
         shape.p = rows;
         scratch = std::max(scratch, kernels.gemm->outer_sum_scratch(shape));

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "trusted/simd/amx_epilogue.h"
 #include "trusted/simd/amx_pack.h"
-#include "trusted/simd/gemm.h"
 
 namespace anchorhold::simd::amx {
 
@@ -80,6 +80,7 @@ class Delivery {
         ahead_(ahead),
         rows_(std::min(kPanel, out.map.outputs - output)),
         epilogue_(out.epilogue) {
+    epilogue_.column_bias = nullptr;  // convolutions have none
     if (epilogue_.row_bias != nullptr) epilogue_.row_bias += output;
   }
 
@@ -98,22 +99,12 @@ class Delivery {
  private:
   ANCHORHOLD_AMX_INLINE void HalfRow(std::size_t tile) const {
     const Columns& columns = columns_[tile];
-    const __m512 y = Finished(_mm512_load_ps(from_ + tile * kHalf));
+    const __m512 y = Finished(epilogue_, 0, 0, _mm512_load_ps(from_ + tile * kHalf));
     for (std::size_t r = 0; r < columns.runs; ++r) {
       float* const to = row_ + columns.run[r].out;
       __builtin_prefetch(to + ahead_, 1, 2);
       _mm512_mask_storeu_ps(to, columns.run[r].lanes, y);
     }
-  }
-
-  // As kernels in registers have it (FinishTile).
-  ANCHORHOLD_AMX_INLINE __m512 Finished(__m512 y) const {
-    if (epilogue_.row_bias != nullptr) y = _mm512_add_ps(y, _mm512_set1_ps(*epilogue_.row_bias));
-    if (epilogue_.clip) {  // the second operand is the result where one is a NaN
-      y = _mm512_max_ps(_mm512_set1_ps(epilogue_.low), y);
-      y = _mm512_min_ps(_mm512_set1_ps(epilogue_.high), y);
-    }
-    return y;
   }
 
   Columns columns_[2];

@@ -21,7 +21,8 @@
 //       sum <- sum + ((chain over k = 0 .. 15) + (chain over k = 16 .. 31))
 //     c <- c + sum
 //
-// and its error at most
+// (sums over examples go on from c instead, and convolutions are one slab: gemm_amx.cc,
+// convolution_amx.cc), and its error at most
 //
 //     ((6 ceil(inner / 32) + 22) 2^-24 + 2^-20.9) sum_k |a_ik b_kj|
 //   + 2^-125 sum_k (|a_ik| + |b_kj| + 8)

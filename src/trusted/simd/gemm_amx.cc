@@ -20,6 +20,7 @@
 
 #if defined(__x86_64__)
 
+#include "trusted/simd/amx_epilogue.h"
 #include "trusted/simd/amx_pack.h"
 
 namespace anchorhold::simd {
@@ -125,21 +126,8 @@ class Delivery {
     __builtin_prefetch(c_ + ahead_ + j, 1, 2);  // tiles below; they need not exist
     __m512 x = _mm512_load_ps(from_ + j);
     if (load_) x = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, c_ + j), x);
-    if (finish_) x = Finished(mask, j, x);
+    if (finish_) x = Finished(epilogue_, mask, j, x);
     _mm512_mask_storeu_ps(c_ + j, mask, x);
-  }
-
-  // As kernels in registers have it (FinishTile).
-  ANCHORHOLD_AMX_INLINE __m512 Finished(__mmask16 mask, std::size_t j, __m512 x) const {
-    if (epilogue_.row_bias != nullptr) x = _mm512_add_ps(x, _mm512_set1_ps(*epilogue_.row_bias));
-    if (epilogue_.column_bias != nullptr) {
-      x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, epilogue_.column_bias + j));
-    }
-    if (epilogue_.clip) {  // the second operand is the result where one is a NaN
-      x = _mm512_max_ps(_mm512_set1_ps(epilogue_.low), x);
-      x = _mm512_min_ps(_mm512_set1_ps(epilogue_.high), x);
-    }
-    return x;
   }
 
   const float* from_ = nullptr;
@@ -156,13 +144,10 @@ class Delivery {
 
 // Where the sums of a chain go on from: 32 x 32 of C, or a copy where not all of them exist.
 ANCHORHOLD_AMX SumsPlace StartOf(const Job& job, std::size_t i0, std::size_t j0) {
-  const float* c = job.c + i0 * job.ldc + j0;
+  float* const c = job.c + i0 * job.ldc + j0;
   const std::size_t rows = std::min(kPanel, job.rows - i0);
   const std::size_t columns = std::min(kPanel, job.columns - j0);
-  if (rows == kPanel && columns == kPanel) {
-    float* const place = job.c + i0 * job.ldc + j0;
-    return {{place, place + kHalf}, job.ldc};
-  }
+  if (rows == kPanel && columns == kPanel) return {{c, c + kHalf}, job.ldc};
   float* const copy = job.buffers + 2 * kPanel * kPanel;
   std::fill_n(copy, kPanel * kPanel, 0.0F);
   for (std::size_t i = 0; i < rows; ++i) std::copy_n(c + i * job.ldc, columns, copy + i * kPanel);
