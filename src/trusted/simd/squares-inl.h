@@ -63,9 +63,19 @@ HWY_INLINE double SumSquares(std::size_t n, const Each& each, const Last& last) 
     }
     sum.CloseChains();
   }
-  std::size_t chain = 0;
-  for (; i + lanes <= n; i += lanes, chain = (chain + 1) % kChains) sum.Add(chain, each(i));
-  if (i < n) sum.Add(chain, last(i, n - i));
+  // Chains are named, not chosen: otherwise they would be in memory.
+  for (; i + kChains * lanes <= n; i += kChains * lanes) {
+    for (std::size_t chain = 0; chain < kChains; ++chain) sum.Add(chain, each(i + chain * lanes));
+  }
+  const auto rest = [&](std::size_t chain) HWY_ATTR {
+    if (i < n) sum.Add(chain, i + lanes <= n ? each(i) : last(i, n - i));
+    i += lanes;
+  };
+  static_assert(kChains == 4);
+  rest(0);
+  rest(1);
+  rest(2);
+  rest(3);
   sum.CloseChains();
   return sum.Total();
 }

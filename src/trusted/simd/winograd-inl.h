@@ -95,6 +95,82 @@ HWY_INLINE void TransformRows(const Images& x, const float* image, std::int64_t 
   }
 }
 
+// The same for images so narrow that several rows fill a vector, where each row is whole tiles with
+// zeros on both sides: the rows of a vector are of one parity, 2 apart.
+class NarrowRows {
+ public:
+  NarrowRows(const Images& x, const TileGrid& grid) {
+    const std::size_t wide = 2 * grid.columns;
+    const auto width = static_cast<std::int64_t>(wide);
+    const std::size_t rows = kLanes / grid.columns;
+    if (x.columns.first != -1 || x.columns.in != width || x.columns.out != width ||
+        kLanes % grid.columns != 0 || (rows != 2 && rows != 4)) {
+      return;
+    }
+    rows_ = rows;
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      const std::size_t column = i % grid.columns;
+      before_[i] = static_cast<std::int32_t>(column == 0 ? i : i - 1);
+      behind_[i] = static_cast<std::int32_t>(column + 1 == grid.columns ? i : i + 1);
+      has_before_[i] = column == 0 ? 0 : -1;
+      has_behind_[i] = column + 1 == grid.columns ? 0 : -1;
+    }
+  }
+
+  bool used() const { return rows_ != 0; }
+
+  HWY_INLINE void Transform(const Images& x, const float* image, std::int64_t first,
+                            const TileGrid& grid, const RowTransform& to) const {
+    for (std::size_t parity = 0; parity < 2; ++parity) {
+      for (std::size_t r = parity; r < grid.height(); r += 2 * rows_) {
+        const std::int64_t row = first + static_cast<std::int64_t>(r);
+        const auto half = static_cast<std::int64_t>(rows_);
+        Store(Load(x, image, row), Load(x, image, row + half), to.half, to.Row(grid, r));
+      }
+    }
+  }
+
+ private:
+  // Half of a vector's rows, those from `row` on; zeros where there is no image.
+  HWY_INLINE TileVector Load(const Images& x, const float* image, std::int64_t row) const {
+    const TileTag d;
+    const auto inside = [&](std::int64_t r) { return r >= 0 && r < x.rows.in; };
+    const float* const from = image + row * x.columns.in;
+    if (rows_ == 2) return inside(row) ? hn::LoadU(d, from) : hn::Zero(d);
+    const hn::Half<TileTag> half;
+    const auto low = inside(row) ? hn::LoadU(half, from) : hn::Zero(half);
+    const auto high = inside(row + 2) ? hn::LoadU(half, from + 2 * x.columns.in) : hn::Zero(half);
+    return hn::Combine(d, high, low);
+  }
+
+  HWY_INLINE TileVector Moved(TileVector v, const std::int32_t* from,
+                              const std::int32_t* exists) const {
+    const TileTag d;
+    const hn::RebindToSigned<TileTag> whole;
+    const TileVector moved = hn::TableLookupLanes(v, hn::SetTableIndices(d, from));
+    return hn::And(moved, hn::BitCast(d, hn::LoadU(whole, exists)));
+  }
+
+  HWY_INLINE void Store(TileVector low, TileVector high, std::size_t half, float* v) const {
+    const TileTag d;
+    const TileVector d1 = hn::ConcatEven(d, high, low);
+    const TileVector d2 = hn::ConcatOdd(d, high, low);
+    const TileVector d0 = Moved(d2, before_, has_before_);
+    const TileVector d3 = Moved(d1, behind_, has_behind_);
+    hn::StoreU(hn::Sub(d0, d2), d, v);
+    hn::StoreU(hn::Add(d1, d2), d, v + 2 * half);
+    hn::StoreU(hn::Sub(d2, d1), d, v + 4 * half);
+    hn::StoreU(hn::Sub(d1, d3), d, v + 6 * half);
+  }
+
+  std::size_t rows_ = 0;  // of a vector; 0: another image
+  // Numbers, not vectors (convolution_lanes-inl.h, LaneRange).
+  std::int32_t before_[kLanes];
+  std::int32_t behind_[kLanes];
+  std::int32_t has_before_[kLanes];
+  std::int32_t has_behind_[kLanes];
+};
+
 // B^T d B of the tiles of a plane whose rows are transformed: place z of tile t to v[z place + t].
 HWY_INLINE void TransformColumns(const TileGrid& grid, const RowTransform& rows, std::size_t place,
                                  float* v) {
@@ -240,14 +316,19 @@ inline void TransformBlock(const Correlation& c, const WinogradPlan& plan, const
                            float* scratch) {
   const Images& x = c.x;
   const RowTransform rows{scratch, RowTransform::Half(block.grid)};
+  const NarrowRows narrow(x, block.grid);
   const std::int64_t first = static_cast<std::int64_t>(2 * block.row) + x.rows.first;
   for (std::size_t channel = 0; channel < x.channels; ++channel) {
     const float* image = x.data + block.example * x.example + channel * x.channel;
     float* v = scratch + plan.v_at + channel * plan.stride;
     for (std::size_t e = 0; e < block.examples; ++e, image += x.example, v += block.grid.tiles()) {
-      // The last columns first: what they write too far is overwritten.
-      for (std::size_t j = (block.grid.columns - 1) / kLanes + 1; j-- > 0;) {
-        TransformRows(x, image, first, block.grid, j * kLanes, rows);
+      if (narrow.used()) {
+        narrow.Transform(x, image, first, block.grid, rows);
+      } else {
+        // The last columns first: what they write too far is overwritten.
+        for (std::size_t j = (block.grid.columns - 1) / kLanes + 1; j-- > 0;) {
+          TransformRows(x, image, first, block.grid, j * kLanes, rows);
+        }
       }
       TransformColumns(block.grid, rows, plan.place_v, v);
     }

@@ -113,13 +113,14 @@ HWY_INLINE void TransformWeights(const TileVector (&g)[9], TileVector (&u)[kPlac
 HWY_INLINE void WeightsOfPlaces(const float* u, std::size_t stride, float* taps) {
   const TileTag d;
   TileVector rows[3][4];
-  for (std::size_t b = 0; b < 4; ++b) {
-    const TileVector u1 = hn::LoadU(d, u + (4 + b) * stride);
-    const TileVector u2 = hn::LoadU(d, u + (8 + b) * stride);
+  // Step by step: the addresses of all places at once would take more registers than there are.
+  for (std::size_t b = 0; b < 4; ++b, u = tile_detail::Opaque(u + stride)) {
+    const TileVector u1 = hn::LoadU(d, u + 4 * stride);
+    const TileVector u2 = hn::LoadU(d, u + 8 * stride);
     const TileVector sum = hn::Add(u1, u2);
-    rows[0][b] = hn::Add(hn::LoadU(d, u + b * stride), sum);
+    rows[0][b] = hn::Add(hn::LoadU(d, u), sum);
     rows[1][b] = hn::Sub(u1, u2);
-    rows[2][b] = hn::Add(sum, hn::LoadU(d, u + (12 + b) * stride));
+    rows[2][b] = hn::Add(sum, hn::LoadU(d, u + 12 * stride));
   }
   for (std::size_t j = 0; j < 3; ++j, taps += 3 * kLanes) {
     const TileVector sum = hn::Add(rows[j][1], rows[j][2]);
