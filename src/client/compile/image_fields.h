@@ -76,11 +76,11 @@ auto Fields(Holds<simd::SoftmaxShape> auto& record) {
 
 auto Fields(Holds<engine::Step> auto& record) {
   auto& [kind, index, in, out, has_bias, has_second, has_affine, clip, low, high, gemm, batch,
-         fold_rows, convolution, map, packed, divisor, normalise, softmax, outer, n, inner, axes,
-         sizes, strides] = record;
+         fold_rows, convolution, map, packed, by_taps, far, divisor, normalise, softmax, outer, n,
+         inner, axes, sizes, strides] = record;
   return std::tie(kind, index, in, out, has_bias, has_second, has_affine, clip, low, high, gemm,
-                  batch, fold_rows, convolution, map, packed, divisor, normalise, softmax, outer, n,
-                  inner, axes, sizes, strides);
+                  batch, fold_rows, convolution, map, packed, by_taps, far, divisor, normalise,
+                  softmax, outer, n, inner, axes, sizes, strides);
 }
 
 auto Fields(Holds<engine::Points> auto& record) {
@@ -100,10 +100,15 @@ auto Fields(Holds<simd::PointInstruction> auto& record) {
   return std::tie(op, dst, a, b, alpha, beta, c);
 }
 
+auto Fields(Holds<engine::TapOrder> auto& record) {
+  auto& [channels, taps] = record;
+  return std::tie(channels, taps);
+}
+
 auto Fields(Holds<engine::GradientSum> auto& record) {
-  auto& [method, offset, numbers, gradient, other, raw, squares, outer, table_rows, repeated] =
-      record;
-  return std::tie(method, offset, numbers, gradient, other, raw, squares, outer, table_rows,
+  auto& [method, offset, numbers, gradient, other, raw, squares, outer, order, table_rows,
+         repeated] = record;
+  return std::tie(method, offset, numbers, gradient, other, raw, squares, outer, order, table_rows,
                   repeated);
 }
 

@@ -186,6 +186,15 @@ void Clear(const SumTask& task, const SumItem& item) {
   }
 }
 
+// Calls visit(numbers, count) for an item's sum, wherever it is kept between rounds.
+template <typename Visit>
+void VisitSum(const SumTask& task, const SumItem& item, const Visit& visit) {
+  const SumTarget& target = task.target;
+  const auto [at, count] = StretchOf(task.sums[item.parameter], item);
+  if (target.grid == nullptr) return visit(target.reals + at, count);
+  target.total != nullptr ? visit(target.total + at, count) : visit(target.grid + at, count);
+}
+
 void Flush(const SumTask& task, const SumItem& item) {
   const auto [at, count] = StretchOf(task.sums[item.parameter], item);
   FlushGrid(task.kernels, count, task.target.grid + at, task.target.total + at);
@@ -265,6 +274,9 @@ SumCut CutOf(const GradientSum& sum, std::size_t block) {
     cut.each = std::max<std::size_t>(block / d, 1);
     cut.first = (block - sum.offset % block + d - 1) / d;
     return cut;
+  } else if (sum.order.used()) {
+    const std::size_t row = sum.order.row();
+    cut.each = std::max<std::size_t>(kItemNumbers / row, 1) * row;
   }
   cut.first = cut.each;
   return cut;
@@ -323,6 +335,11 @@ bool PrepareItem(const SumTask& task, const SumItem& item, bool fresh, bool flus
   const bool overwrites =
       IsOuter(task.sums[item.parameter].method) && adds && target.total == nullptr && !accumulate;
   if (fresh && !overwrites) Clear(task, item);
+  if (fresh && adds && !target.clears) {
+    VisitSum(task, item, [&](auto* numbers, std::size_t count) {
+      ToTapOrder(task.sums[item.parameter].order, count, numbers);
+    });
+  }
   if (flushes) Flush(task, item);
   return !overwrites;
 }
@@ -371,9 +388,14 @@ void MendExample(const SumTask& task, SumGroup& group, std::size_t e, double squ
 }
 
 void FinishItem(const SumTask& task, const SumItem& item, bool fresh) {
-  if (task.target.grid == nullptr || task.target.total == nullptr) return;
-  if (fresh) Clear(task, item);
-  Flush(task, item);
+  if (task.target.grid != nullptr && task.target.total != nullptr) {
+    if (fresh) Clear(task, item);
+    Flush(task, item);
+  }
+  if (fresh) return;
+  VisitSum(task, item, [&](auto* numbers, std::size_t count) {
+    FromTapOrder(task.sums[item.parameter].order, count, numbers);
+  });
 }
 
 }  // namespace anchorhold::engine

@@ -98,7 +98,8 @@ double SquaredNorm(const SumTask& task, const SumGroup& group, std::size_t e);
 
 // Before an item's first group of a round. `fresh`: nothing was added to it yet; `flushes`: the
 // grid's 32 bits move to the totals; `adds`: at least one group follows. What it returns is
-// `accumulate` of that group's AddGroup; of the others' it is true.
+// `accumulate` of that group's AddGroup; of the others' it is true. From here to FinishItem, the
+// item's sum is in the order of its gradient.
 bool PrepareItem(const SumTask& task, const SumItem& item, bool fresh, bool flushes, bool adds);
 // Examples [first, first + count) of the group, times `sign`. On a grid, squares[e] += the part of
 // |v_e|^2 that lies in the item.
@@ -109,7 +110,8 @@ void AddGroup(const SumTask& task, const SumItem& item, const SumGroup& group, s
 // if that may be more than squares_max, it is taken back and added shortened, or left out.
 void MendExample(const SumTask& task, SumGroup& group, std::size_t e, double squares,
                  float* scratch);
-// After the last round: the grid's 32 bits move to the totals, if there are any.
+// After the last round: the grid's 32 bits move to the totals, if there are any, and the sum into
+// the parameter's own order.
 void FinishItem(const SumTask& task, const SumItem& item, bool fresh);
 
 // The filling of the grid's 32 bits, which are emptied between rounds alone: until a round's

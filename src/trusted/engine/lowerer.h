@@ -124,6 +124,7 @@ class Lowerer {
   std::optional<Step> TakeStep(const Work& work) const;
   bool EmitMatMul(Work& work);
   bool EmitConvolution(Work& work);
+  void OrderWeights(const Work& work, Step& step);
   void SquareWeights(const Work& work, Step& step);
   void PackFilter(Step& step);
   void TakeEpilogue(const Work& work, Step& step);

@@ -207,25 +207,10 @@ bool Lowerer::EmitConvolution(Work& work) {
   }
   TakeEpilogue(work, *step);
   step->out[0] = Write(work.output);
+  OrderWeights(work, *step);
   SquareWeights(work, *step);
   Push(*step, work);
   return true;
-}
-
-// What a gradient's norm needs is computed where the gradient is, while it is in the cache.
-void Lowerer::SquareWeights(const Work& work, Step& step) {
-  if (step.kind != StepKind::kConvolutionWeight || options_.mode != Mode::kPrivateTraining ||
-      step.convolution.batch != 1) {
-    return;
-  }
-  for (const PendingSum& pending : pending_) {
-    GradientSum& sum = out_.sums[pending.parameter];
-    if (sum.method != Method::kInstantiate || Root(pending.gradient) != Root(work.output)) continue;
-    if (!step.has_second) step.out[1] = NewBuffer(sizeof(double) / sizeof(float));
-    step.has_second = true;
-    sum.squares = step.out[1];
-  }
-  if (step.has_second) Keep(step.out[1]);
 }
 
 // A batch of training brings many groups; one that is to be predicted may be a single example,

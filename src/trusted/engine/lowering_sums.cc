@@ -189,6 +189,45 @@ void Lowerer::FindSums() {
   }
 }
 
+// A gradient that is only summed may stay in the order in which its kernel leaves it.
+void Lowerer::OrderWeights(const Work& work, Step& step) {
+  if (step.kind != StepKind::kConvolutionWeight || step.convolution.batch != 1 ||
+      !users_[Index(Root(work.output))].empty()) {
+    return;
+  }
+  std::vector<GradientSum*> sums;
+  for (const PendingSum& pending : pending_) {
+    const bool other = pending.other != kNoValue && Root(pending.other) == Root(work.output);
+    if (Root(pending.gradient) != Root(work.output) && !other) continue;
+    // Rows of a table, or a factor of a contraction.
+    if (other || out_.sums[pending.parameter].method != Method::kInstantiate) return;
+    sums.push_back(&out_.sums[pending.parameter]);
+  }
+  const std::size_t taps = step.convolution.windows.taps();
+  if (sums.empty() || taps > TapOrder::kTapsMost ||
+      !options_.kernels.convolution->weight_by_taps(step.convolution)) {
+    return;
+  }
+  for (GradientSum* sum : sums) sum->order = {step.convolution.in_channels, taps};
+  step.by_taps = true;
+}
+
+// What a gradient's norm needs is computed where the gradient is, while it is in the cache.
+void Lowerer::SquareWeights(const Work& work, Step& step) {
+  if (step.kind != StepKind::kConvolutionWeight || options_.mode != Mode::kPrivateTraining ||
+      step.convolution.batch != 1) {
+    return;
+  }
+  for (const PendingSum& pending : pending_) {
+    GradientSum& sum = out_.sums[pending.parameter];
+    if (sum.method != Method::kInstantiate || Root(pending.gradient) != Root(work.output)) continue;
+    if (!step.has_second) step.out[1] = NewBuffer(sizeof(double) / sizeof(float));
+    step.has_second = true;
+    sum.squares = step.out[1];
+  }
+  if (step.has_second) Keep(step.out[1]);
+}
+
 // [channels, pixels] to [pixels, channels].
 void Lowerer::EmitTransposed(ValueId image, Operand& out) {
   const std::size_t channels = At(Type(image).shape, 1);

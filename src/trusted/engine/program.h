@@ -95,7 +95,9 @@ struct Step {
   bool fold_rows = false;
   kernels::ConvolutionShape convolution{};  // of one example, which may have several images
   simd::ConvolutionMap map = simd::ConvolutionMap::kForward;  // kPackFilter
-  bool packed = false;  // in1 of convolutions is the result of kPackFilter
+  bool packed = false;   // in1 of convolutions is the result of kPackFilter
+  bool by_taps = false;  // kConvolutionWeight: out0 in the order of kTapChannels
+  bool far = false;      // kConvolutionWeight: no cache keeps out0 until it is read
   kernels::Divisor divisor = kernels::Divisor::kInputs;
   simd::NormaliseAffineShape normalise{};  // of one example
   simd::SoftmaxShape softmax{};            // of one example

@@ -69,8 +69,8 @@ void RunWeightOfImages(const Step& step, const Kernels& kernels, const Frame& fr
     for (std::size_t first = 0; first < images; first += most) {
       shape.batch = std::min(most, images - first);
       kernels.convolution->weight(shape, Reals(step.in[0], frame, e) + first * of_a,
-                                  Reals(step.in[1], frame, e) + first * of_b, weights,
-                                  frame.scratch, nullptr, scratch);
+                                  Reals(step.in[1], frame, e) + first * of_b,
+                                  {frame.scratch, weights}, nullptr, scratch);
       for (std::size_t i = 0; i < shape.batch; ++i) {
         const float* own = frame.scratch + i * weights;
         if (first + i == 0) {
@@ -110,8 +110,9 @@ void RunConvolution(const Step& step, const Kernels& kernels, const Frame& frame
   } else {
     auto* squares =
         step.has_second ? reinterpret_cast<double*>(At(step.out[1], frame, 0)) : nullptr;
-    kernels.convolution->weight(shape, a, b, step.out[0].stride / sizeof(float), out, squares,
-                                frame.scratch);
+    const simd::WeightResults results{out, step.out[0].stride / sizeof(float), step.by_taps,
+                                      step.far};
+    kernels.convolution->weight(shape, a, b, results, squares, frame.scratch);
   }
 }
 

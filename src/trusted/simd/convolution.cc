@@ -312,8 +312,14 @@ void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float
   }
 }
 
-void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
-            float* w, double* squares, float* scratch) {
+bool WeightByTaps(const ConvolutionShape& shape) {
+  return !Depthwise(shape) && ComesByTaps(GradientOfWeights(shape));
+}
+
+void Weight(const ConvolutionShape& shape, const float* x, const float* y,
+            const WeightResults& results, double* squares, float* scratch) {
+  const std::size_t stride_w = results.stride;
+  float* const w = results.data;
   if (Depthwise(shape)) {
     const std::size_t floats = WeightsOfGroup(shape, shape.groups);
     kDepthwise.weight(shape, x, y, stride_w, w, Align(scratch));
@@ -324,6 +330,8 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
   }
   WeightGradient g = GradientOfWeights(shape);
   g.w_example = stride_w;
+  g.by_taps = results.by_taps;
+  g.far = results.far;
   g.squares = squares;
   for (std::size_t e = 0; squares != nullptr && e < shape.batch; ++e) squares[e] = 0;
   for (std::size_t i = 0; i < shape.groups; ++i) {
@@ -344,8 +352,8 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
 }  // namespace
 
 extern const ConvolutionKernels kConvolution;
-const ConvolutionKernels kConvolution = {Serves, Minimal, Scratch, Packed,
-                                         Pack,   Forward, Input,   Weight};
+const ConvolutionKernels kConvolution = {Serves,  Minimal, Scratch,      Packed, Pack,
+                                         Forward, Input,   WeightByTaps, Weight};
 
 #endif  // HWY_TARGET != HWY_SCALAR
 }  // namespace anchorhold::simd::HWY_NAMESPACE

@@ -32,6 +32,20 @@ struct Filter {
   bool packed = false;
 };
 
+// An order of a gradient of weights that saves sorting them: of each output channel's numbers
+// [C, KH KW], so many channels at a time (at the end, what is left) are [KH KW, channels].
+inline constexpr std::size_t kTapChannels = 16;
+
+// Where gradients of weights go, by example: number i of example e to data[e stride + i],
+// overwritten. `by_taps`: in the order of kTapChannels, where weight_by_taps. `far`: they are read
+// so late that they had better be written past the caches.
+struct WeightResults {
+  float* data = nullptr;
+  std::size_t stride = 0;
+  bool by_taps = false;
+  bool far = false;
+};
+
 struct ConvolutionKernels {
   // True if these kernels serve the shape (one or two spatial axes, sizes within 31 bits).
   // shape.batch is the number of examples of the group.
@@ -53,11 +67,12 @@ struct ConvolutionKernels {
                   const Epilogue& epilogue, float* y, float* scratch);
   void (*input)(const kernels::ConvolutionShape& shape, const float* y, const Filter& w, float* x,
                 float* scratch);
-  // By example: w[e] of example e starts e * stride_w elements on, overwritten. squares[e], unless
-  // null, becomes the sum of its squares, as SumKernels::squares states it, which is cheap while
-  // what was written is still near.
+  // Whether `weight` can leave them in the order of kTapChannels: the same answer on all targets.
+  bool (*weight_by_taps)(const kernels::ConvolutionShape& shape);
+  // squares[e], unless null, becomes the sum of the squares of example e's gradient, as
+  // SumKernels::squares states it, which is cheap while what was written is still near.
   void (*weight)(const kernels::ConvolutionShape& shape, const float* x, const float* y,
-                 std::size_t stride_w, float* w, double* squares, float* scratch);
+                 const WeightResults& results, double* squares, float* scratch);
 };
 
 // nullptr for kScalar.

@@ -333,11 +333,15 @@ void Input(const ConvolutionShape& shape, const float* y, const Filter& w, float
   RunMap(shape, ConvolutionMap::kInput, y, w.weights, Epilogue{}, x, scratch);
 }
 
-void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::size_t stride_w,
-            float* w, double* squares, float* scratch) {
+// Windows of one position have nothing to sort.
+bool WeightByTaps(const ConvolutionShape& shape) { return Vectors().weight_by_taps(shape); }
+
+void Weight(const ConvolutionShape& shape, const float* x, const float* y,
+            const WeightResults& results, double* squares, float* scratch) {
   if (!TakesConvolution(shape, ConvolutionMap::kWeight)) {
-    return Vectors().weight(shape, x, y, stride_w, w, squares, scratch);
+    return Vectors().weight(shape, x, y, results, squares, scratch);
   }
+  float* w = results.data;
   const GemmShape product = WeightProduct(shape);
   const auto measure = SumKernelsFor(Target::kAvx512)->squares;
   for (std::size_t e = 0; e < shape.batch; ++e) {
@@ -345,7 +349,7 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
     if (squares != nullptr) squares[e] = measure(product.rows * product.columns, w);
     y += product.rows * product.inner;
     x += product.columns * product.inner;
-    w += stride_w;
+    w += results.stride;
   }
 }
 
@@ -353,9 +357,9 @@ void Weight(const ConvolutionShape& shape, const float* x, const float* y, std::
 }  // namespace amx
 
 const ConvolutionKernels* AmxConvolutionKernels() {
-  static constexpr ConvolutionKernels kTable = {amx::Serves, amx::Minimal, amx::Scratch,
-                                                amx::Packed, amx::Pack,    amx::Forward,
-                                                amx::Input,  amx::Weight};
+  static constexpr ConvolutionKernels kTable = {amx::Serves, amx::Minimal,      amx::Scratch,
+                                                amx::Packed, amx::Pack,         amx::Forward,
+                                                amx::Input,  amx::WeightByTaps, amx::Weight};
   return &kTable;
 }
 

@@ -268,10 +268,11 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     const std::size_t stride = n.w + 5;
     Guarded w((s.batch - 1) * stride + n.w, kCanary);
     std::vector<double> squares(s.batch + 1, -1.0);
-    kernels_->weight(s, x.data(), y.data(), stride, w.data(), squares.data(), scratch.data());
+    kernels_->weight(s, x.data(), y.data(), {w.data(), stride}, squares.data(), scratch.data());
     Guarded without(w.size(), kCanary);
-    kernels_->weight(s, x.data(), y.data(), stride, without.data(), nullptr, scratch.data());
+    kernels_->weight(s, x.data(), y.data(), {without.data(), stride}, nullptr, scratch.data());
     EXPECT_EQ(std::memcmp(without.data(), w.data(), w.size() * sizeof(float)), 0);
+    CheckByTaps(s, x, y, w, stride, squares, scratch);
     EXPECT_EQ(squares.back(), -1.0);
     ConvolutionShape one = s;
     one.batch = 1;
@@ -307,6 +308,44 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
       }
     }
     EXPECT_TRUE(w.Intact() && scratch.Intact());
+  }
+
+  // The same numbers in the order of kTapChannels, where they come in it.
+  void CheckByTaps(const ConvolutionShape& s, const Guarded& x, const Guarded& y, const Guarded& w,
+                   std::size_t stride, const std::vector<double>& squares, Guarded& scratch) {
+    if (!kernels_->weight_by_taps(s)) return;
+    EXPECT_TRUE(kernels_->minimal(s, ConvolutionMap::kWeight));
+    Guarded by_taps(w.size(), kCanary);
+    std::vector<double> own(s.batch, -1.0);
+    kernels_->weight(s, x.data(), y.data(), {by_taps.data(), stride, true}, own.data(),
+                     scratch.data());
+    EXPECT_TRUE(by_taps.Intact() && scratch.Intact());
+    const std::size_t taps = s.windows.taps();
+    const std::size_t row = s.in_channels * taps;
+    for (std::size_t e = 0; e < s.batch; ++e) {
+      EXPECT_NEAR(own[e], squares[e], squares[e] * 0x1p-18);
+      for (std::size_t i = 0; i < Sizes(s).w; ++i) {
+        const std::size_t channel = i % row / taps;
+        const std::size_t first = channel - channel % kTapChannels;
+        const std::size_t together = std::min(kTapChannels, s.in_channels - first);
+        const std::size_t at = i - i % row + first * taps + i % taps * together + channel - first;
+        ASSERT_EQ(by_taps.data()[e * stride + at], w.data()[e * stride + i]) << i;
+      }
+    }
+    // Past the caches, which takes an aligned address.
+    const std::size_t aligned = (Sizes(s).w + 15) / 16 * 16;
+    std::vector<float> memory(s.batch * aligned + 16);
+    float* const far =
+        memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) / 4;
+    std::vector<double> again(s.batch, -1.0);
+    kernels_->weight(s, x.data(), y.data(), {far, aligned, true, true}, again.data(),
+                     scratch.data());
+    EXPECT_EQ(again, own);
+    for (std::size_t e = 0; e < s.batch; ++e) {
+      EXPECT_EQ(
+          std::memcmp(far + e * aligned, by_taps.data() + e * stride, Sizes(s).w * sizeof(float)),
+          0);
+    }
   }
 
   // The gradient of one example's weights, w[m, c] = sum over positions p of y[m, p] x[c, p].
@@ -365,7 +404,7 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
     Guarded dw(batch * n.w, 0);
     kernels_->forward(s, x.data(), forward, {}, out.data(), scratch.data());
     kernels_->input(s, y.data(), input, in.data(), scratch.data());
-    kernels_->weight(s, x.data(), y.data(), n.w, dw.data(), nullptr, scratch.data());
+    kernels_->weight(s, x.data(), y.data(), {dw.data(), n.w}, nullptr, scratch.data());
     s.batch = 1;
     std::vector<float> other(kernels_->scratch(s) + 3, 7.0F);
     for (std::size_t e = 0; e < batch; ++e) {
@@ -378,7 +417,7 @@ class ConvolutionTest : public ::testing::TestWithParam<Target> {
       EXPECT_TRUE(same(out, n.y)) << "forward " << e;
       kernels_->input(s, y.data() + e * n.y, input, result.data(), memory);
       EXPECT_TRUE(same(in, n.x)) << "input " << e;
-      kernels_->weight(s, x.data() + e * n.x, y.data() + e * n.y, n.w, result.data(), nullptr,
+      kernels_->weight(s, x.data() + e * n.x, y.data() + e * n.y, {result.data(), n.w}, nullptr,
                        memory);
       EXPECT_TRUE(same(dw, n.w)) << "weight " << e;
     }

@@ -170,7 +170,7 @@ TEST_P(ConvolutionTest, NotANumberStaysInItsExample) {
     Guarded dw(3 * n.w, 0);
     const Guarded g(3 * n.y, 1);
     double squares[3];
-    kernels_->weight(s, x.data(), g.data(), n.w, dw.data(), squares, scratch.data());
+    kernels_->weight(s, x.data(), g.data(), {dw.data(), n.w}, squares, scratch.data());
     for (std::size_t i = 0; i < 3 * n.y; ++i) {
       EXPECT_EQ(std::isnan(y.data()[i]), i / n.y == 1) << i;
       EXPECT_EQ(std::isnan(y_packed.data()[i]), packs && i / n.y == 1) << i;

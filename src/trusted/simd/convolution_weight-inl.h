@@ -35,6 +35,9 @@ struct WeightGradient {
   std::size_t y_example = 0;
   float* w = nullptr;  // element (e, m, k): w[e w_example + m K + k]
   std::size_t w_example = 0;
+  // WeightResults; by minimal filtering alone.
+  bool by_taps = false;
+  bool far = false;
   double* squares = nullptr;  // [examples]: what is written is added to, unless null
 };
 

@@ -135,11 +135,11 @@ class NarrowRows {
   HWY_INLINE TileVector Load(const Images& x, const float* image, std::int64_t row) const {
     const TileTag d;
     const auto inside = [&](std::int64_t r) { return r >= 0 && r < x.rows.in; };
-    const float* const from = image + row * x.columns.in;
-    if (rows_ == 2) return inside(row) ? hn::LoadU(d, from) : hn::Zero(d);
+    const auto at = [&](std::int64_t r) { return image + r * x.columns.in; };
+    if (rows_ == 2) return inside(row) ? hn::LoadU(d, at(row)) : hn::Zero(d);
     const hn::Half<TileTag> half;
-    const auto low = inside(row) ? hn::LoadU(half, from) : hn::Zero(half);
-    const auto high = inside(row + 2) ? hn::LoadU(half, from + 2 * x.columns.in) : hn::Zero(half);
+    const auto low = inside(row) ? hn::LoadU(half, at(row)) : hn::Zero(half);
+    const auto high = inside(row + 2) ? hn::LoadU(half, at(row + 2)) : hn::Zero(half);
     return hn::Combine(d, high, low);
   }
 

@@ -13,6 +13,7 @@
 #define ANCHORHOLD_SIMD_WINOGRAD_WEIGHT_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <cstddef>
@@ -117,14 +118,24 @@ inline constexpr std::size_t kTransformedFloats = std::size_t{1} << 19;
 
 // What is saved against what the transforms take, in multiply-adds: 20 for each tile and pair of
 // channels; measured, 200 for each pair, whose dw is put together from 16 places, and 100 for each
-// channel of each tile.
-HWY_INLINE bool UsesWinograd(const WeightGradient& g) {
+// channel of each tile. Panels of V are `width` channels wide.
+HWY_INLINE bool PaysForWeights(const WeightGradient& g, std::size_t width) {
   if (!SuitsWinograd(g.x)) return false;
   const std::size_t tiles = AllTiles(g.x).tiles();
-  const std::size_t lanes = HWY_MIN(RoundUp(g.x.channels, kLanes), kTileColumns);
-  return kPlaces * tiles <= kTransformedFloats / (lanes + g.outputs) &&
+  return kPlaces * tiles <= kTransformedFloats / (width + g.outputs) &&
          20 * tiles * g.outputs * g.x.channels >
              200 * g.outputs * g.x.channels + 100 * tiles * (g.outputs + g.x.channels);
+}
+
+HWY_INLINE bool UsesWinograd(const WeightGradient& g) {
+  return PaysForWeights(g, HWY_MIN(RoundUp(g.x.channels, kLanes), kTileColumns));
+}
+
+// With the widest panels that any target has, so that all do.
+HWY_INLINE bool ComesByTaps(const WeightGradient& g) {
+  constexpr std::size_t kWidest = 3 * kTapChannels;
+  static_assert(kTileColumns <= kWidest && kTapChannels % kLanes == 0);
+  return PaysForWeights(g, HWY_MIN(RoundUp(g.x.channels, kTapChannels), kWidest));
 }
 
 // Of FinishWeights' own scratch memory: taps, twice as many sorted ones, and a result in part.
@@ -207,7 +218,42 @@ class TapInterleaver {
   std::int32_t sources_[9][kLanes];
 };
 
-// dw of an output channel and `count` input channels from their S, places `place` apart.
+// Squares, if wanted, of what is written: at most three vectors of a chain for each vector of
+// channels.
+static_assert((9 + kChains - 1) / kChains * kTileVectors <= kChain);
+
+// dw of an output channel and the input channels [first, first + count) of `channels`, from their
+// S, places `place` apart, in the order of kTapChannels; `row` is the output channel's. `kFar`:
+// past the caches.
+template <bool kFar>
+HWY_INLINE void FinishByTaps(const float* s, std::size_t place, std::size_t first,
+                             std::size_t count, std::size_t channels, float* row, float* scratch,
+                             SquareSum* squares) {
+  const TileTag d;
+  for (const std::size_t end = first + count; first < end; first += kLanes, s += kLanes) {
+    const std::size_t block = first / kTapChannels * kTapChannels;
+    const std::size_t step = HWY_MIN(kTapChannels, channels - block);
+    const std::size_t part = HWY_MIN(kLanes, end - first);
+    float* const w = row + 9 * block + (first - block);
+    WeightsOfPlaces(s, place, scratch);
+    for (std::size_t k = 0; k < 9; ++k) {
+      const TileVector tap = hn::Load(d, scratch + k * kLanes);
+      if constexpr (kFar) {
+        hn::Stream(tap, d, w + k * step);
+      } else if (part == kLanes) {
+        hn::StoreU(tap, d, w + k * step);
+      } else {
+        StorePart(tap, part, w + k * step);
+      }
+      if (squares != nullptr) {
+        squares->Add(k % kChains, part == kLanes ? tap : LoadPart(part, scratch + k * kLanes));
+      }
+    }
+  }
+  if (squares != nullptr) squares->CloseChains();
+}
+
+// The same, channel by channel.
 inline void FinishWeights(const TapInterleaver& interleaver, const float* s, std::size_t place,
                           std::size_t count, float* w, float* scratch) {
   float* const memory = scratch + 9 * kLanes;
@@ -217,6 +263,27 @@ inline void FinishWeights(const TapInterleaver& interleaver, const float* s, std
     WeightsOfPlaces(s + c, place, scratch);
     interleaver.Store(scratch, memory, whole ? w : rest);
     if (!whole) CopyFloats(rest, 9 * (count - c), w);
+  }
+}
+
+// S_z of so many output channels: a tile's, or twice as many where channels are a single vector,
+// whose tile would be too few chains to hide the latency of a multiply-add.
+inline constexpr std::size_t kTallRows = 2 * kTileRows;
+// S has room for the largest tile.
+static_assert(kTallRows * kLanes <= kTileRows * kTileColumns);
+
+HWY_INLINE void RunRows(std::size_t rows, std::size_t vectors, std::size_t tiles,
+                        const AInterleaved& a, const float* v, const ScratchSink& sink) {
+  const std::size_t width = vectors * kLanes;
+  if (rows == kTallRows && vectors == 1) {
+    TileProduct<kTallRows, 1>(tiles, a, v, width, sink);
+    return;
+  }
+  for (std::size_t r = 0; r < rows; r += kTileRows) {
+    ScratchSink part = sink;
+    part.c += r * sink.ldc;
+    RunTile(HWY_MIN(kTileRows, rows - r), vectors, tiles, AInterleaved{a.data + r, a.stride}, v,
+            width, part);
   }
 }
 
@@ -253,12 +320,20 @@ inline void TransformPanel(const WeightGradient& g, const WinogradWeightPlan& pl
   }
 }
 
+// Only whole vectors are written past the caches.
+HWY_INLINE bool WritesFar(const WeightGradient& g, std::size_t example) {
+  const auto address = reinterpret_cast<std::uintptr_t>(g.w + example * g.w_example);
+  return g.far && g.x.channels % kTapChannels == 0 && address % (kLanes * sizeof(float)) == 0;
+}
+
 inline void WinogradWeightOfExample(const WeightGradient& g, const WinogradWeightPlan& plan,
                                     const TapInterleaver& interleaver, std::size_t example,
                                     float* scratch) {
   TransformGradients(g, plan, example, scratch);
+  SquareSum squares;
+  SquareSum* const wanted = g.squares == nullptr ? nullptr : &squares;
+  const bool far = WritesFar(g, example);
   float* const sums = scratch + plan.sums_at;
-  const Pieces outputs(g.outputs, kTileRows);
   const Pieces columns((g.x.channels + kLanes - 1) / kLanes, kTileVectors);
   for (std::size_t k = 0; k < columns.parts; ++k) {
     const std::size_t first = columns.Begin(k) * kLanes;
@@ -268,22 +343,33 @@ inline void WinogradWeightOfExample(const WeightGradient& g, const WinogradWeigh
     TransformPanel(g, plan, example, first, channels, width, scratch);
     ScratchSink sink;
     sink.ldc = width;
+    const Pieces outputs(g.outputs, vectors == 1 ? kTallRows : kTileRows);
     for (std::size_t i = 0; i < outputs.parts; ++i) {
       const std::size_t m = outputs.Begin(i);
       const std::size_t count = outputs.Begin(i + 1) - m;
       for (std::size_t z = 0; z < kPlaces; ++z) {
         sink.c = sums + z * count * width;
-        RunTile(count, vectors, plan.grid.tiles(),
-                AInterleaved{scratch + plan.d_at + z * plan.place_d + m, plan.stride_d},
-                scratch + plan.panel_at + z * plan.PlaceV(width), width, sink);
+        RunRows(count, vectors, plan.grid.tiles(),
+                {scratch + plan.d_at + z * plan.place_d + m, plan.stride_d},
+                scratch + plan.panel_at + z * plan.PlaceV(width), sink);
       }
       for (std::size_t r = 0; r < count; ++r) {
-        float* const w = g.w + example * g.w_example + ((m + r) * g.x.channels + first) * 9;
-        FinishWeights(interleaver, sums + r * width, count * width, channels, w, scratch);
-        if (g.squares != nullptr) g.squares[example] += Squares(9 * channels, w);
+        float* const row = g.w + example * g.w_example + (m + r) * g.x.channels * 9;
+        const float* const from = sums + r * width;
+        const std::size_t place = count * width;
+        if (!g.by_taps) {
+          float* const w = row + first * 9;
+          FinishWeights(interleaver, from, place, channels, w, scratch);
+          if (g.squares != nullptr) g.squares[example] += Squares(9 * channels, w);
+        } else if (far) {
+          FinishByTaps<true>(from, place, first, channels, g.x.channels, row, scratch, wanted);
+        } else {
+          FinishByTaps<false>(from, place, first, channels, g.x.channels, row, scratch, wanted);
+        }
       }
     }
   }
+  if (g.by_taps && g.squares != nullptr) g.squares[example] += squares.Total();
 }
 
 inline void WinogradWeightsOfExamples(const WeightGradient& g, float* scratch) {
@@ -294,6 +380,7 @@ inline void WinogradWeightsOfExamples(const WeightGradient& g, float* scratch) {
   for (std::size_t e = 0; e < g.examples; ++e) {
     WinogradWeightOfExample(g, plan, interleaver, e, scratch);
   }
+  if (g.far) hwy::FlushStream();
 }
 
 #endif  // HWY_TARGET != HWY_SCALAR
