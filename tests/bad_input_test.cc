@@ -227,7 +227,7 @@ TEST_F(BadInput, AnotherEnclaveIsRefused) {
   // The reference value of some other program.
   const Outcome policy = deployment_.As(
       "careful",
-      {"policy", "new", "--enclave", Binary("anchorhold"), "--accept", "insecure-simulated"});
+      {"policy", "new", "--enclave", Binary("anchorhold-host"), "--accept", "insecure-simulated"});
   ASSERT_EQ(policy.status, 0) << policy.err;
   ExpectOneLine(deployment_.As("careful", {"attest", "--server", deployment_.server()}), 3,
                 {"measurement"});

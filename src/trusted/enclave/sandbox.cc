@@ -61,6 +61,8 @@ constexpr AllowedCall kAllowedUnderSanitizers[] = {
     {SCMP_SYS(prlimit64), "stack bounds"},
     {SCMP_SYS(sched_getaffinity), "stack bounds"},
     {SCMP_SYS(getrusage), "ThreadSanitizer's memory accounting"},
+    {SCMP_SYS(gettimeofday), "time, as ThreadSanitizer's run-time asks for it"},
+    {SCMP_SYS(rseq), "a thread of ThreadSanitizer's own begins"},
 };
 #endif
 
