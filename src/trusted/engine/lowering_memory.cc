@@ -238,7 +238,7 @@ namespace {
 
 // Of a group's arena, that a thread's part of the caches keeps from step to step. Beyond,
 // gradients, which wait until all of their example's norm is known, are written past them: by
-// measurement that is worth 5 to 10 % of a step from 22 MB on, and costs as much below 16 MB.
+// measurement that is worth 5 to 10 % of a step from 22 MB on, and costs as much up to 16 MB.
 constexpr std::size_t kNearBytes = std::size_t{20} << 20;
 
 }  // namespace

@@ -31,7 +31,7 @@ struct GradientSum {
   Operand raw;               // kSparse: the rows as they came, which may be the same memory
   Operand squares;           // kInstantiate: a double, if the step that made the gradient has them
   simd::OuterShape outer{};  // of one example: examples = 1
-  TapOrder order{};            // kInstantiate: of `gradient`
+  TapOrder order{};          // kInstantiate: of `gradient`
   std::size_t table_rows = 0;  // kSparse
   bool repeated = false;
 };

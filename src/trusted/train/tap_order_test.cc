@@ -193,6 +193,14 @@ TEST(TapOrder, AddsToASumInTheParametersOrder) {
     const auto before = static_cast<double>(static_cast<float>(i));
     ASSERT_NEAR(sum[i], before + plain[i], 1e-6 * (before + std::abs(plain[i])) + 1) << i;
   }
+  // And to a sum of its own size, which shows the order of what is added as well.
+  sum = plain;
+  made.SumClipped(parameters, rows, clipping, reals);
+  double most = 0;
+  for (const float x : plain) most = std::max(most, std::abs(double{x}));
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    ASSERT_NEAR(sum[i], 2 * double{plain[i]}, 1e-5 * most) << i;
+  }
 }
 
 }  // namespace
