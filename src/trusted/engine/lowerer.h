@@ -22,15 +22,14 @@ struct Work {
   bool forward = true;
   bool absorbed = false;  // some other work's step does it
   int chain = -1;         // of elementwise nodes
-  // Of a normalisation's gradients: what came of clipping behind it, to `bounds`; or its shift, if
-  // a Silu is behind it. The gradient that they read is then the one behind that.
-  graph::ValueId clipped = graph::kNoValue;
+  // Of a normalisation's gradients: its shift, if clipping (`clip`) or a Silu is behind it. The
+  // gradient that they read is then the one behind that.
   graph::ValueId shift = graph::kNoValue;
   graph::ValueId bent = graph::kNoValue;  // what the activation read: tells normalisations apart
   // Of products, convolutions and normalisations: what is done behind them.
   graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
   graph::ValueId bias = graph::kNoValue;
-  bool clip = false;  // to `bounds`
+  bool clip = false;  // to `bounds`; of a normalisation's gradients as well
   bool silu = false;
   Interval bounds;
   bool of_rows = false;  // a sum, of the rows of inputs[0] at inputs[1]
@@ -109,7 +108,7 @@ class Lowerer {
   };
   NormaliseGrads FindNormaliseGrads(const Work& like, graph::ValueId g);
   NormaliseGrads FindReaders(const Work& kink);
-  graph::ValueId ShiftBefore(const Work& silu_grad, const Work& dx) const;
+  graph::ValueId ShiftBefore(const Work& kink, const Work& dx) const;
   void GrowChains();
   bool Joins(std::size_t work, int chain) const;
 

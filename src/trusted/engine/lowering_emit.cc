@@ -361,7 +361,7 @@ bool Lowerer::EmitSum(Work& work) {
 }
 
 void Lowerer::EmitNaive(Work& work) {
-  AH_CHECK(work.clipped == kNoValue && work.shift == kNoValue);  // TakeKinksAlong saw to it
+  AH_CHECK(work.shift == kNoValue);  // TakeKinksAlong saw to it
   Step step;
   step.kind = StepKind::kNaive;
   step.index = static_cast<std::uint32_t>(out_.naive.size());
@@ -447,15 +447,12 @@ bool Lowerer::EmitNormaliseGrad(std::size_t w) {
   step.in[1] = stats->operand;
   step.in[2] = Read(dx->inputs[1]);
   step.in[3] = Read(g);
-  if (dx->clipped != kNoValue) {
-    step.in[4] = Read(dx->clipped);
-    step.normalise.clip = true;
-    step.normalise.low = dx->bounds.low;
-    step.normalise.high = dx->bounds.high;
-  }
   if (dx->shift != kNoValue) {
     step.in[4] = Read(dx->shift);
-    step.normalise.silu = true;
+    step.normalise.silu = !dx->clip;
+    step.normalise.clip = dx->clip;
+    step.normalise.low = dx->bounds.low;
+    step.normalise.high = dx->bounds.high;
   }
   step.out[0] = Write(dx->node->output);
   step.has_second = dscale != nullptr || dshift != nullptr;

@@ -65,7 +65,6 @@ void Lowerer::FindUsers() {
       if (users.empty() || users.back() != w) users.push_back(w);
     };
     for (const ValueId id : work_[w].inputs) add(id);
-    if (work_[w].clipped != kNoValue) add(work_[w].clipped);
   }
 }
 
@@ -136,8 +135,8 @@ void Lowerer::TakeKinksAlong() {
     if (kink.absorbed || !IsDense(kink.inputs[0]) || !IsDense(kink.inputs[1])) continue;
     const NormaliseGrads grads = FindReaders(kink);
     if (grads.dx == nullptr) continue;
-    const ValueId shift = bounds ? kNoValue : ShiftBefore(kink, *grads.dx);
-    if (!bounds && shift == kNoValue) continue;
+    const ValueId shift = ShiftBefore(kink, *grads.dx);
+    if (shift == kNoValue) continue;
     const std::pair<Work*, std::size_t> inputs[] = {
         {grads.dx, 2}, {grads.dscale, 1}, {grads.dshift, 0}};
     for (const auto& [work, at] : inputs) {
@@ -145,9 +144,8 @@ void Lowerer::TakeKinksAlong() {
       work->inputs[at] = kink.inputs[1];
       work->shift = shift;
       work->bent = kink.inputs[0];
-      if (!bounds) continue;
-      work->clipped = kink.inputs[0];
-      work->bounds = *bounds;
+      work->clip = bounds.has_value();
+      if (bounds) work->bounds = *bounds;
     }
     kink.absorbed = true;
   }
@@ -203,9 +201,10 @@ Lowerer::NormaliseGrads Lowerer::FindReaders(const Work& kink) {
   return together && readers == users.size() ? grads : NormaliseGrads{};
 }
 
-// The shift of the normalisation whose gradient dx is, if what the Silu has read is its result.
-ValueId Lowerer::ShiftBefore(const Work& silu_grad, const Work& dx) const {
-  const int maker = work_of_[Index(Root(silu_grad.inputs[0]))];
+// The shift of the normalisation whose gradient dx is, if what the activation has read is its
+// result.
+ValueId Lowerer::ShiftBefore(const Work& kink, const Work& dx) const {
+  const int maker = work_of_[Index(Root(kink.node->inputs[0]))];
   if (maker < 0) return kNoValue;
   const Work& forward = work_[static_cast<std::size_t>(maker)];
   if (forward.node->primitive != &kNormaliseAffine || !SameRows(*forward.node, *dx.node) ||

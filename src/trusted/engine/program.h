@@ -48,7 +48,7 @@ enum class StepKind : unsigned char {
   kPointwise,          // program of points
   kNormalise,          // out0 = affine(in0, scale in1, shift in2), out1 = statistics
   kNormaliseGrad,  // out0 = dx, out1 = dscale, out2 = dshift from x in0, stats in1, scale in2, g
-                   // in3, and in4: y, if the normalisation clips, or its shift, for Silu
+                   // in3, and its shift in4, if it clips or a Silu is behind it
   kSoftmax,
   kSoftmaxGrad,  // from y in0, g in1
   kSum,          // out = sum over the middle axis of in0 (times in1)

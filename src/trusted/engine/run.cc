@@ -161,8 +161,7 @@ void RunNormaliseGrad(const Step& step, const Kernels& kernels, const Frame& fra
   inputs.stats = Reals(step.in[1], frame);
   if (step.has_affine) inputs.scale = Reals(step.in[2], frame);
   inputs.g = Reals(step.in[3], frame);
-  if (shape.clip) inputs.y = Reals(step.in[4], frame);
-  if (shape.silu) inputs.shift = Reals(step.in[4], frame);
+  if (shape.clip || shape.silu) inputs.shift = Reals(step.in[4], frame);
   kernels.rows->normalise_grad(shape, inputs, Reals(step.out[0], frame),
                                step.has_second ? Reals(step.out[1], frame) : nullptr,
                                step.has_second ? Reals(step.out[2], frame) : nullptr);

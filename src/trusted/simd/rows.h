@@ -35,8 +35,7 @@ struct NormaliseGradInputs {
   const float* x = nullptr;
   const float* stats = nullptr;  // as the normalisation left them
   const float* scale = nullptr;
-  const float* shift = nullptr;  // read for silu alone
-  const float* y = nullptr;      // for clip; null where nothing was clipped
+  const float* shift = nullptr;  // read for clip and silu alone
   const float* g = nullptr;      // the gradient of y
 };
 

@@ -41,7 +41,10 @@ HWY_INLINE FloatVec Reciprocal(FloatVec v, bool root) {
   return Broadcast(hn::GetLane(hn::IfThenElse(hn::Eq(divisor, hn::Zero(d)), hn::Zero(d), r)));
 }
 
-HWY_INLINE Row Statistics(NormaliseMode mode, std::size_t n, float eps, const float* x) {
+// Fetches y on the way, while x comes from near, if `fetch`.
+template <bool kFetch>
+HWY_INLINE Row Statistics(NormaliseMode mode, std::size_t n, float eps, const float* x,
+                          const float* y) {
   const FloatVec per_n = Broadcast(1.0F / static_cast<float>(n));
   Row row{hn::Zero(Floats()), hn::Zero(Floats())};
   if (mode == NormaliseMode::kMeanAbsolute) {
@@ -57,6 +60,7 @@ HWY_INLINE Row Statistics(NormaliseMode mode, std::size_t n, float eps, const fl
   }
   const FloatVec mean = row.mean;
   const FloatVec squares = SumRow(n, [&](FloatVec s, auto at) ANCHORHOLD_LAMBDA {
+    if constexpr (kFetch) __builtin_prefetch(y + at.at, 1, 2);
     const FloatVec t = hn::Sub(at.Load(x), mean);
     return hn::MulAdd(t, t, s);
   });
@@ -104,6 +108,7 @@ struct BySegment {  // inner a power of two below kLanes
 // y = f((x - mean) (factor scale) + shift).
 template <bool kSilu>
 struct Affine {
+  static constexpr bool kFetchesNext = kSilu;  // its arithmetic leaves lines time to arrive
   Row row;
   FloatVec low;
   FloatVec high;
@@ -135,8 +140,10 @@ HWY_INLINE void WriteChannels(std::size_t channels, std::size_t inner, const F& 
     const FloatVec factor =
         scale != nullptr ? hn::Mul(affine.row.factor, Broadcast(scale[c])) : affine.row.factor;
     const FloatVec add = Broadcast(shift != nullptr ? shift[c] : 0.0F);
-    ForEachVector(inner,
-                  [&](auto at) ANCHORHOLD_LAMBDA { at.Store(affine(at.Load(x), factor, add), y); });
+    ForEachVector(inner, [&](auto at) ANCHORHOLD_LAMBDA {
+      if constexpr (F::kFetchesNext) __builtin_prefetch(x + (channels * inner + at.at), 0, 2);
+      at.Store(affine(at.Load(x), factor, add), y);
+    });
   }
 }
 
@@ -153,7 +160,7 @@ HWY_INLINE void NormaliseRows(const NormaliseAffineShape& shape, const float* x,
                               const float* shift, float* y, float* stats, Write write) {
   const std::size_t n = shape.channels * shape.inner;
   ForEachRow(shape, [&](std::size_t, std::size_t group) ANCHORHOLD_LAMBDA {
-    const Row row = Statistics(shape.mode, n, shape.eps, x);
+    const Row row = Statistics<!F::kFetchesNext>(shape.mode, n, shape.eps, x, y);
     *stats++ = hn::GetLane(row.mean);
     *stats++ = hn::GetLane(row.factor);
     const std::size_t first = group * shape.channels;

@@ -9,9 +9,10 @@
 //
 // The second writes dx = r (g' - mean(g') - direction mean(g' x')), where direction is x', and the
 // sign of x for kMeanAbsolute; mean(g') is left out but for kMeanVariance (kernels/normalise.h).
-// Where y was clipped, g is taken as zero in both. Behind a Silu g is the gradient behind it times
-// the slope there; the first pass leaves it in dx, where the second finds it. Sums have
-// rows_lanes-inl.h's bound; those over `positions` are chains.
+// Where z was clipped, g is taken as zero in both; z comes of x again, in the forward kernel's order
+// and so to its bits, since y would have to come from memory as x and g do. Behind a Silu g is the
+// gradient behind it times the slope there; the first pass leaves it in dx, where the second finds
+// it. Sums have rows_lanes-inl.h's bound; those over `positions` are chains.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/rows_normalise_grad.cc"
 #include "trusted/simd/tables.h"
@@ -43,11 +44,10 @@ struct GradRow {
   std::size_t inner;
   NormaliseMode mode;
   const float* x;
-  const float* y;  // of kClip
   const float* g;
   float* dx;
   const float* scale;  // of this row's channels, or null, as the next three
-  const float* shift;  // of kSilu
+  const float* shift;
   float* dscale;
   float* dshift;
   bool adds;  // to dscale and dshift: not an example's first row
@@ -59,26 +59,32 @@ struct GradRow {
   std::size_t n() const { return channels * inner; }
 };
 
+// A channel's part in z = t (r scale) + shift, t being x - m.
+struct Line {
+  FloatVec factor_scale;
+  FloatVec shift;
+};
+
 // The gradient of z, from the row's element `first` on, as the second pass reads it.
 template <Behind kBehind, class At>
-HWY_INLINE FloatVec GradientAgain(const GradRow& row, At at, std::size_t first = 0) {
+HWY_INLINE FloatVec GradientAgain(const GradRow& row, At at, FloatVec x, const Line& line,
+                                  std::size_t first = 0) {
   if constexpr (kBehind == Behind::kSilu) return at.Load(row.dx + first);
   const FloatVec g = at.Load(row.g + first);
   if constexpr (kBehind == Behind::kClip) {
-    const FloatVec y = at.Load(row.y + first);
-    return hn::IfThenElseZero(hn::AndNot(hn::Ge(y, row.high), hn::Gt(y, row.low)), g);
+    const FloatVec z = hn::MulAdd(hn::Sub(x, row.mean), line.factor_scale, line.shift);
+    return hn::IfThenElseZero(hn::AndNot(hn::Ge(z, row.high), hn::Gt(z, row.low)), g);
   }
   return g;
 }
 
-// The same in the first pass. factor_scale: r scale.
+// The same in the first pass.
 template <Behind kBehind, class At>
-HWY_INLINE FloatVec Gradient(const GradRow& row, At at, FloatVec factor_scale, FloatVec shift,
+HWY_INLINE FloatVec Gradient(const GradRow& row, At at, FloatVec x, const Line& line,
                              std::size_t first = 0) {
-  if constexpr (kBehind != Behind::kSilu) return GradientAgain<kBehind>(row, at, first);
-  const FloatVec t = hn::Sub(at.Load(row.x + first), row.mean);
-  const FloatVec slope = SiluSlope(Floats(), hn::MulAdd(t, factor_scale, shift));
-  const FloatVec g = hn::Mul(at.Load(row.g + first), slope);
+  if constexpr (kBehind != Behind::kSilu) return GradientAgain<kBehind>(row, at, x, line, first);
+  const FloatVec z = hn::MulAdd(hn::Sub(x, row.mean), line.factor_scale, line.shift);
+  const FloatVec g = hn::Mul(at.Load(row.g + first), SiluSlope(Floats(), z));
   at.Store(g, row.dx + first);
   return g;
 }
@@ -107,9 +113,8 @@ struct Slope {
     return hn::Sub(hn::IfThenElseZero(hn::Gt(x, zero), one),
                    hn::IfThenElseZero(hn::Lt(x, zero), one));
   }
-  // factor_scale: r scale.
-  HWY_INLINE FloatVec operator()(FloatVec x, FloatVec g, FloatVec factor_scale) const {
-    return hn::MulAdd(g, factor_scale, hn::MulAdd(Direction(x), along, centre));
+  HWY_INLINE FloatVec operator()(FloatVec x, FloatVec g, const Line& line) const {
+    return hn::MulAdd(g, line.factor_scale, hn::MulAdd(Direction(x), along, centre));
   }
 };
 
@@ -117,21 +122,28 @@ struct Slope {
 template <Behind kBehind>
 HWY_INLINE void GradByElement(const GradRow& row) {
   const std::size_t n = row.n();
+  const auto scale_at = [&](auto at) ANCHORHOLD_LAMBDA {
+    return row.scale != nullptr ? at.Load(row.scale) : Broadcast(1.0F);
+  };
+  const auto line_at = [&](auto at, FloatVec scale) ANCHORHOLD_LAMBDA {
+    return Line{hn::Mul(row.factor, scale),
+                row.shift != nullptr ? at.Load(row.shift) : hn::Zero(Floats())};
+  };
   const TwoSums sums =
       SumRowTwice(n, [&](FloatVec& first, FloatVec& second, auto at) ANCHORHOLD_LAMBDA {
-        const FloatVec scale = row.scale != nullptr ? at.Load(row.scale) : Broadcast(1.0F);
-        const FloatVec shift = row.shift != nullptr ? at.Load(row.shift) : hn::Zero(Floats());
-        const FloatVec g = Gradient<kBehind>(row, at, hn::Mul(row.factor, scale), shift);
-        const FloatVec t = hn::Sub(at.Load(row.x), row.mean);
+        const FloatVec x = at.Load(row.x);
+        const FloatVec scale = scale_at(at);
+        const FloatVec g = Gradient<kBehind>(row, at, x, line_at(at, scale));
         const FloatVec slope = hn::Mul(g, scale);
         first = hn::Add(first, slope);
-        second = hn::MulAdd(slope, t, second);
+        second = hn::MulAdd(slope, hn::Sub(x, row.mean), second);
       });
   const Slope slope(row, sums);
   const auto write = [&](auto adds) ANCHORHOLD_LAMBDA {
     ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-      const FloatVec g = GradientAgain<kBehind>(row, at);
       const FloatVec x = at.Load(row.x);
+      const Line line = line_at(at, scale_at(at));
+      const FloatVec g = GradientAgain<kBehind>(row, at, x, line);
       const auto put = [&](FloatVec sum, float* to) ANCHORHOLD_LAMBDA {
         if constexpr (adds()) sum = hn::Add(sum, at.Load(to));
         at.Store(sum, to);
@@ -140,9 +152,7 @@ HWY_INLINE void GradByElement(const GradRow& row) {
         put(hn::Mul(g, hn::Mul(hn::Sub(x, row.mean), row.factor)), row.dscale);
       }
       if (row.dshift != nullptr) put(g, row.dshift);
-      const FloatVec factor =
-          row.scale != nullptr ? hn::Mul(row.factor, at.Load(row.scale)) : row.factor;
-      at.Store(slope(x, g, factor), row.dx);
+      at.Store(slope(x, g, line), row.dx);
     });
   };
   row.adds ? write(std::true_type()) : write(std::false_type());
@@ -159,14 +169,17 @@ HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
     const std::size_t count = std::min(segments.per_vector(), row.channels - channel);
     return segments.Spread(LoadFirst(of_channels + channel, count));
   };
+  const auto line_at = [&](std::size_t at) ANCHORHOLD_LAMBDA {
+    return Line{hn::Mul(row.factor, spread(row.scale, at, 1)), spread(row.shift, at, 0)};
+  };
   FloatVec all = hn::Zero(Floats());
   FloatVec all_along = all;
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
     const FloatVec zero = hn::Zero(Floats());
+    const FloatVec x = at.Load(row.x);
     const FloatVec scale = spread(row.scale, at.at, 1);
-    const FloatVec shift = spread(row.shift, at.at, 0);
-    const FloatVec g = at.Or(Gradient<kBehind>(row, at, hn::Mul(row.factor, scale), shift), zero);
-    const FloatVec along = at.Or(hn::Mul(g, hn::Sub(at.Load(row.x), row.mean)), zero);
+    const FloatVec g = at.Or(Gradient<kBehind>(row, at, x, line_at(at.at)), zero);
+    const FloatVec along = at.Or(hn::Mul(g, hn::Sub(x, row.mean)), zero);
     const std::size_t channel = at.at / row.inner;
     const std::size_t count = std::min(segments.per_vector(), row.channels - channel);
     if (row.dscale != nullptr) {
@@ -184,8 +197,9 @@ HWY_INLINE void GradBySegment(const GradRow& row, const Segments& segments) {
   });
   const Slope slope(row, {all, all_along});
   ForEachVector(n, [&](auto at) ANCHORHOLD_LAMBDA {
-    const FloatVec factor = hn::Mul(row.factor, spread(row.scale, at.at, 1));
-    at.Store(slope(at.Load(row.x), GradientAgain<kBehind>(row, at), factor), row.dx);
+    const FloatVec x = at.Load(row.x);
+    const Line line = line_at(at.at);
+    at.Store(slope(x, GradientAgain<kBehind>(row, at, x, line), line), row.dx);
   });
 }
 
@@ -194,16 +208,19 @@ HWY_INLINE void GradByChannel(const GradRow& row) {
   FloatVec all = hn::Zero(Floats());
   FloatVec all_along = all;
   const std::size_t inner = row.inner;
+  const auto line_of = [&](std::size_t c) ANCHORHOLD_LAMBDA {
+    return Line{hn::Mul(row.factor, Broadcast(row.scale != nullptr ? row.scale[c] : 1.0F)),
+                Broadcast(row.shift != nullptr ? row.shift[c] : 0.0F)};
+  };
   for (std::size_t c = 0; c < row.channels; ++c) {
-    const float* x = row.x + c * inner;
     const FloatVec scale = Broadcast(row.scale != nullptr ? row.scale[c] : 1.0F);
-    const FloatVec factor_scale = hn::Mul(row.factor, scale);
-    const FloatVec shift = Broadcast(row.shift != nullptr ? row.shift[c] : 0.0F);
+    const Line line = line_of(c);
     const TwoSums sums =
         SumRowTwice(inner, [&](FloatVec& first, FloatVec& second, auto at) ANCHORHOLD_LAMBDA {
-          const FloatVec v = Gradient<kBehind>(row, at, factor_scale, shift, c * inner);
+          const FloatVec x = at.Load(row.x + c * inner);
+          const FloatVec v = Gradient<kBehind>(row, at, x, line, c * inner);
           first = hn::Add(first, v);
-          second = hn::MulAdd(v, hn::Sub(at.Load(x), row.mean), second);
+          second = hn::MulAdd(v, hn::Sub(x, row.mean), second);
         });
     if (row.dscale != nullptr) {
       const float sum = AllLanesScalar(sums.second) * hn::GetLane(row.factor);
@@ -218,12 +235,16 @@ HWY_INLINE void GradByChannel(const GradRow& row) {
   }
   const Slope slope(row, {all, all_along});
   for (std::size_t c = 0; c < row.channels; ++c) {
-    const float* x = row.x + c * inner;
-    float* dx = row.dx + c * inner;
-    const FloatVec factor =
-        row.scale != nullptr ? hn::Mul(row.factor, Broadcast(row.scale[c])) : row.factor;
+    const Line line = line_of(c);
     ForEachVector(inner, [&](auto at) ANCHORHOLD_LAMBDA {
-      at.Store(slope(at.Load(x), GradientAgain<kBehind>(row, at, c * inner), factor), dx);
+      const FloatVec x = at.Load(row.x + c * inner);
+      if constexpr (kBehind != Behind::kSilu) {
+        // The next row's, while this one's come from near; they need not exist.
+        __builtin_prefetch(row.x + (row.n() + c * inner + at.at), 0, 2);
+        __builtin_prefetch(row.g + (row.n() + c * inner + at.at), 0, 2);
+      }
+      const FloatVec g = GradientAgain<kBehind>(row, at, x, line, c * inner);
+      at.Store(slope(x, g, line), row.dx + c * inner);
     });
   }
 }
@@ -247,7 +268,6 @@ HWY_INLINE void GradRows(const NormaliseAffineShape& shape, GradRow row,
       row.factor = Broadcast(*stats++);
       grad(row);
       row.x += row.n();
-      row.y = at(row.y, row.n());
       row.g += row.n();
       row.dx += row.n();
       row.scale = at(row.scale, shape.channels);
@@ -284,7 +304,6 @@ void NormaliseGrad(const NormaliseAffineShape& shape, const NormaliseGradInputs&
   row.inner = shape.inner;
   row.mode = shape.mode;
   row.x = inputs.x;
-  row.y = inputs.y;
   row.g = inputs.g;
   row.dx = dx;
   row.low = Broadcast(shape.low);
@@ -292,7 +311,7 @@ void NormaliseGrad(const NormaliseAffineShape& shape, const NormaliseGradInputs&
       Broadcast(shape.high == kInfinity ? std::numeric_limits<float>::quiet_NaN() : shape.high);
   if (shape.silu) {
     Grad<Behind::kSilu>(shape, row, inputs, dscale, dshift);
-  } else if (inputs.y != nullptr) {
+  } else if (shape.clip) {
     Grad<Behind::kClip>(shape, row, inputs, dscale, dshift);
   } else {
     Grad<Behind::kNothing>(shape, row, inputs, dscale, dshift);
