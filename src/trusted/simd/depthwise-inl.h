@@ -135,11 +135,21 @@ class FrameFiller {
   Class few_[2];
 };
 
-// What becomes of a plane's outputs: vector v of row t goes to data[t row + v vector].
-struct PlaneSink {
-  float* data = nullptr;
+// Vector v of row t is at t row + v vector.
+struct PlaneOrder {
   std::size_t row = 0;
   std::size_t vector = kLanes;
+  HWY_INLINE std::size_t At(std::size_t t, std::size_t v) const { return t * row + v * vector; }
+};
+
+// What becomes of a plane's outputs: they go to `data`. With each, a line is fetched that soon will
+// be written: stores wait for lines that are far away, one behind the other, longer than a plane
+// takes.
+struct PlaneSink {
+  float* data = nullptr;
+  PlaneOrder order;
+  const float* ahead = nullptr;  // need not exist
+  PlaneOrder ahead_order;
   bool finish = false;  // adds bias, clips
   TileVector bias;
   TileVector low;
@@ -147,7 +157,8 @@ struct PlaneSink {
 
   HWY_INLINE void Put(TileVector x, std::size_t t, std::size_t v, std::size_t part) const {
     if (finish) x = AtMost(high, AtLeast(low, hn::Add(x, bias)));
-    float* const to = data + t * row + v * vector;
+    float* const to = data + order.At(t, v);
+    __builtin_prefetch(ahead + ahead_order.At(t, v), 1, 2);
     if (part == kLanes) {
       hn::StoreU(x, TileTag(), to);
     } else {

@@ -147,13 +147,14 @@ void ArrangeWeights(const Planes& p, const Frame& f, const float* w, float* to) 
   }
 }
 
-// One phase of one plane, columns in the lanes, to rows `width` apart.
+// Floats ahead of an output of the line that is fetched with it: a few rows.
+inline constexpr std::size_t kAhead = 1024;
+
+// One phase of one plane, columns in the lanes.
 void CorrelateColumns(const Phase& phase, const float* in, float* scratch, std::size_t c,
-                      PlaneSink sink, float* out, std::size_t width) {
+                      const PlaneSink& sink) {
   float* const frame = scratch + phase.frame_at;
   phase.filler.Fill(in, frame);
-  sink.data = out;
-  sink.row = width;
   CorrelatePlane<false>(phase.frame, frame, scratch + phase.weights_at + c * phase.frame.taps(),
                         sink);
 }
@@ -161,16 +162,26 @@ void CorrelateColumns(const Phase& phase, const float* in, float* scratch, std::
 // All phases of plane c. The column phases of a row of phases are computed one behind the other,
 // then interleaved.
 void CorrelatePhases(const Planes& p, const Phase* phases, const float* in, std::size_t c,
-                     const PlaneSink& sink, float* scratch, float* buffer, float* out) {
-  if (p.phases() == 1) return CorrelateColumns(phases[0], in, scratch, c, sink, out, p.out_width);
+                     PlaneSink sink, float* scratch, float* buffer, float* out) {
+  if (p.phases() == 1) {
+    sink.data = out;
+    sink.order.row = p.out_width;
+    sink.ahead = out + kAhead;
+    sink.ahead_order = sink.order;
+    return CorrelateColumns(phases[0], in, scratch, c, sink);
+  }
   const auto step = static_cast<std::size_t>(p.column_phases);
   const std::size_t width = RoundUp((p.out_width + step - 1) / step, kLanes);
+  sink.order.row = width;
+  sink.ahead_order = {static_cast<std::size_t>(p.row_phases) * p.out_width, step * kLanes};
   for (std::int64_t r = 0; r < p.row_phases; ++r, phases += step) {
     const TapAxis& rows = phases[0].frame.rows;
     const std::size_t part = static_cast<std::size_t>(rows.out) * width;
     for (std::size_t i = 0; i < step; ++i) {
       if (phases[i].taps) {
-        CorrelateColumns(phases[i], in, scratch, c, sink, buffer + i * part, width);
+        sink.data = buffer + i * part;
+        sink.ahead = out + static_cast<std::size_t>(rows.out_first) * p.out_width + i * kLanes;
+        CorrelateColumns(phases[i], in, scratch, c, sink);
       } else {
         ZeroFloats(buffer + i * part, part);
       }
@@ -188,9 +199,10 @@ void CorrelatePhases(const Planes& p, const Phase* phases, const float* in, std:
   }
 }
 
-// All phases of a block of channels in the lanes, [position][channel] to [position][channel].
+// All phases of a block of channels in the lanes, [position][channel] to [position][channel], from
+// where they will go to `results`.
 void CorrelateChannels(const Planes& p, const Phase* phases, const float* in, std::size_t c,
-                       PlaneSink sink, float* scratch, float* out) {
+                       PlaneSink sink, float* scratch, float* out, const float* results) {
   for (std::size_t i = 0; i < p.phases(); ++i) {
     const Frame& f = phases[i].frame;
     float* const to = out + static_cast<std::size_t>(f.rows.out_first) * p.out_width * kLanes +
@@ -208,8 +220,9 @@ void CorrelateChannels(const Planes& p, const Phase* phases, const float* in, st
     float* const frame = scratch + phases[i].frame_at;
     phases[i].filler.Fill(in, frame);
     sink.data = to;
-    sink.row = row;
-    sink.vector = column;
+    sink.order = {row, column};
+    sink.ahead = results + (to - out);
+    sink.ahead_order = sink.order;
     CorrelatePlane<true>(f, frame, scratch + phases[i].weights_at + c * f.taps(), sink);
   }
 }
@@ -222,13 +235,15 @@ void CorrelateSmall(const Planes& p, const Phase& phase, const float* in, const 
   const std::size_t planes = p.examples * p.channels;
   float* const frames = scratch + phase.frame_at;
   const float* const w = scratch + phase.weights_at;
-  sink.row = p.out_width;
+  sink.order.row = p.out_width;
+  sink.ahead_order = sink.order;
   std::size_t c = 0;
   phase.filler.Fill(in, frames);
   for (std::size_t i = 0; i < planes; ++i, c = c + 1 == p.channels ? 0 : c + 1) {
     if (i + 1 < planes) phase.filler.Fill(in + (i + 1) * p.inputs, frames + (i + 1) % 2 * size);
     if (row_bias != nullptr) sink.bias = hn::Set(TileTag(), row_bias[c]);
     sink.data = out + i * p.outputs;
+    sink.ahead = sink.data + kAhead;
     CorrelatePlane<false>(f, frames + i % 2 * size, w + c * f.taps(), sink);
   }
 }
@@ -262,7 +277,7 @@ void CorrelatePlanes(const Planes& p, const Parts& parts, const float* in, const
       }
       float* const sums = scratch + parts.outputs;
       ToChannels(planes, p.inputs, count, scratch + parts.inputs);
-      CorrelateChannels(p, phases, scratch + parts.inputs, c, sink, scratch, sums);
+      CorrelateChannels(p, phases, scratch + parts.inputs, c, sink, scratch, sums, results);
       FromChannels(sums, p.outputs, count, results);
     }
   }
