@@ -69,8 +69,8 @@ struct Case {
 };
 
 NormaliseGradInputs GradInputs(const Case& c, const float* stats, const float* scale,
-                               const float* shift, const float* y, const float* g) {
-  return {c.x.data(), stats, scale, shift, y, g};
+                               const float* shift, const float* g) {
+  return {c.x.data(), stats, scale, shift, g};
 }
 
 double SiluOf(double z) { return z / (1 + std::exp(-z)); }
@@ -138,7 +138,7 @@ class RowsNormaliseTest : public RowsTest {
     Results dscale(sums);
     Results dshift(sums);
     kernels().normalise_grad(c.shape,
-                             GradInputs(c, stats.data(), scale, shift, nullptr, c.g.data()),
+                             GradInputs(c, stats.data(), scale, shift, c.g.data()),
                              dx.data(), dscale.data(), dshift.data());
     // Rows of one or two numbers have divisors as small as sqrt(eps).
     double factor = 1;
@@ -151,35 +151,37 @@ class RowsNormaliseTest : public RowsTest {
 
     Numbers in_place(c.g.data(), c.g.size());  // dx = g, nothing else wanted: the same bits
     kernels().normalise_grad(c.shape,
-                             GradInputs(c, stats.data(), scale, shift, nullptr, in_place.data()),
+                             GradInputs(c, stats.data(), scale, shift, in_place.data()),
                              in_place.data(), nullptr, nullptr);
     EXPECT_TRUE(SameBits(in_place.data(), dx.data(), dx.size()));
   }
 
   // Of a normalisation that clips: the same bits as for a gradient that is zero where it clipped.
-  void CheckClippedGrad(Case c, float low, float high) {
+  // A channel of which y is no number counts as clipped.
+  void CheckClippedGrad(Case c, bool shifted, float low, float high) {
     c.shape.clip = true;
     c.shape.low = low;
     c.shape.high = high;
     Results y(c.x.size());
     Results stats(2 * c.rows);
-    kernels().normalise(c.shape, c.x.data(), c.scale.data(), nullptr, y.data(), stats.data());
-    if (y.size() > 2) y.data()[2] = NAN;
+    if (shifted) c.shift[c.width - 1] = NAN;
+    const float* shift = shifted ? c.shift.data() : nullptr;
+    kernels().normalise(c.shape, c.x.data(), c.scale.data(), shift, y.data(), stats.data());
     Numbers zeroed(c.g.data(), c.g.size());
     for (std::size_t i = 0; i < y.size(); ++i) {
       const bool inside = y.data()[i] > low && (high == kInfinity || y.data()[i] < high);
       if (!inside) zeroed.data()[i] = 0;
     }
     const std::size_t sums = c.shape.outer / c.shape.positions * c.width;
-    const auto grad = [&](const float* clipped, const float* g) {
+    const auto grad = [&](bool clip, const float* g) {
+      c.shape.clip = clip;
       std::vector<float> out(c.x.size() + 2 * sums);
-      kernels().normalise_grad(c.shape,
-                               GradInputs(c, stats.data(), c.scale.data(), nullptr, clipped, g),
+      kernels().normalise_grad(c.shape, GradInputs(c, stats.data(), c.scale.data(), shift, g),
                                out.data(), out.data() + c.x.size(), out.data() + c.x.size() + sums);
       return out;
     };
-    const std::vector<float> got = grad(y.data(), c.g.data());
-    const std::vector<float> want = grad(nullptr, zeroed.data());
+    const std::vector<float> got = grad(true, c.g.data());
+    const std::vector<float> want = grad(false, zeroed.data());
     EXPECT_TRUE(SameBits(got.data(), want.data(), want.size()));
   }
 };
@@ -216,8 +218,10 @@ TEST_P(RowsNormaliseTest, GradientEqualsTheNaiveKernel) {
       shape.mode = mode;
       SCOPED_TRACE(Describe(shape));
       const Case c(shape);
-      CheckClippedGrad(c, 0, kInfinity);
-      CheckClippedGrad(c, -0.5F, 0.75F);
+      for (const bool shifted : {false, true}) {
+        CheckClippedGrad(c, shifted, 0, kInfinity);
+        CheckClippedGrad(c, shifted, -0.5F, 0.75F);
+      }
       CheckGrad(c, true);
       CheckGrad(c, false);
       Case silu = c;
@@ -251,7 +255,7 @@ TEST_P(RowsNormaliseTest, AnExampleHasTheSameBitsInAnyGroup) {
       float* stats = out.data() + 2 * n;
       float* sums = stats + 2 * s.outer * s.groups;
       kernels().normalise(s, x, all.scale.data(), all.shift.data(), out.data(), stats);
-      const NormaliseGradInputs inputs = {x, stats, all.scale.data(), all.shift.data(), nullptr, g};
+      const NormaliseGradInputs inputs = {x, stats, all.scale.data(), all.shift.data(), g};
       kernels().normalise_grad(s, inputs, out.data() + n, sums, sums + s.outer / 2 * all.width);
       return out;
     };
@@ -317,7 +321,7 @@ TEST_P(RowsNormaliseTest, SiluKeepsNonNumbersInTheirRow) {
     Results dscale(c.width * 3);
     kernels().normalise(shape, c.x.data(), c.scale.data(), c.shift.data(), y.data(), stats.data());
     kernels().normalise_grad(
-        shape, GradInputs(c, stats.data(), c.scale.data(), c.shift.data(), nullptr, c.g.data()),
+        shape, GradInputs(c, stats.data(), c.scale.data(), c.shift.data(), c.g.data()),
         dx.data(), dscale.data(), nullptr);
     for (std::size_t i = 0; i < c.x.size(); ++i) {
       EXPECT_EQ(std::isnan(y[i]), i / c.n == 1) << i;
