@@ -27,6 +27,12 @@ void FromGrid(const Whole* sum, std::span<const std::int64_t> noise, double unit
   }
 }
 
+// Both are n numbers of 4 bytes.
+simd::GaussianAhead Ahead(const std::int32_t* sums, const float* next, std::size_t n) {
+  if (next == nullptr) return {};
+  return {{reinterpret_cast<const char*>(sums), reinterpret_cast<const char*>(next)}, n / 16};
+}
+
 }  // namespace
 
 Result<ClipGrid> ClipGrid::Create(NoiseMultiplier noise, MaxGradNorm max_grad_norm,
@@ -64,10 +70,13 @@ void GridSum::Prepare(std::size_t contributions) {
 }
 
 void GridSum::TakeNoised(std::size_t begin, crypto::RandomSource& noise, double expected_batch_size,
-                         std::span<std::int64_t> scratch, std::span<float> gradient) const {
+                         std::span<std::int64_t> scratch, std::span<float> gradient,
+                         const float* next) const {
   AH_CHECK(expected_batch_size > 0 && scratch.size() == gradient.size());
   AH_CHECK(begin + gradient.size() <= sums_.size());
-  SampleDiscreteGaussian(grid_.noise_scale_log2(), noise, scratch);
+  SampleDiscreteGaussian(grid_.noise_scale_log2(), noise, scratch,
+                         Ahead(sums_.data() + begin, uses_totals_ ? nullptr : next,
+                               gradient.size()));
   const double unit = grid_.granularity() / expected_batch_size;
   if (uses_totals_) {
     FromGrid(totals_.data() + begin, scratch, unit, gradient);

@@ -104,6 +104,7 @@ void SampleWide(const GaussianOptions& options, int sigma_log2, crypto::RandomSo
   const GaussianRule rule{
       .table = &kGaussianTable, .sigma_log2 = sigma_log2, .margin = options.margin};
   const simd::GaussianAccept accept = simd::GaussianAcceptFor(options.target);
+  simd::GaussianAhead ahead = options.ahead;
   while (!out.empty()) {
     // No more words than draws that are missing, so that all that is accepted has a place.
     const std::size_t count = std::min(out.size(), buffer.size());
@@ -112,7 +113,7 @@ void SampleWide(const GaussianOptions& options, int sigma_log2, crypto::RandomSo
     std::size_t made = 0;
     while (judged < count) {
       const simd::GaussianProgress progress =
-          accept(rule, count - judged, drawn + judged, out.data() + made);
+          accept(rule, count - judged, drawn + judged, out.data() + made, ahead);
       judged += progress.words;
       made += progress.draws;
       if (judged == count) break;
@@ -150,8 +151,8 @@ void SampleDiscreteGaussianWith(const GaussianOptions& options, int sigma_log2,
 }  // namespace internal
 
 void SampleDiscreteGaussian(int sigma_log2, crypto::RandomSource& random,
-                            std::span<std::int64_t> out) {
-  internal::SampleDiscreteGaussianWith({}, sigma_log2, random, random, out);
+                            std::span<std::int64_t> out, const simd::GaussianAhead& ahead) {
+  internal::SampleDiscreteGaussianWith({.ahead = ahead}, sigma_log2, random, random, out);
 }
 
 }  // namespace anchorhold::dp

@@ -62,9 +62,10 @@ inline constexpr int kSigmaLog2Max = simd::kGaussianSigmaLog2Max;
 
 // Fills `out` with independent draws, sigma = 2^sigma_log2; each is below 2^(sigma_log2 + 5) in
 // magnitude. Every draw uses bits that no other draw used. The same bits give the same draws on
-// every machine. Precondition: 0 <= sigma_log2 <= kSigmaLog2Max.
+// every machine. `ahead`: memory that the caller will want then, for kernels to fetch meanwhile.
+// Precondition: 0 <= sigma_log2 <= kSigmaLog2Max.
 void SampleDiscreteGaussian(int sigma_log2, crypto::RandomSource& random,
-                            std::span<std::int64_t> out);
+                            std::span<std::int64_t> out, const simd::GaussianAhead& ahead = {});
 
 namespace internal {
 
@@ -73,6 +74,7 @@ namespace internal {
 struct GaussianOptions {
   simd::Target target = simd::BestTarget();
   std::uint32_t margin = simd::kGaussianMargin;
+  simd::GaussianAhead ahead;
 };
 void SampleDiscreteGaussianWith(const GaussianOptions& options, int sigma_log2,
                                 crypto::RandomSource& words, crypto::RandomSource& further,

@@ -167,7 +167,14 @@ TEST(DiscreteGaussianPaths, KernelsKeepToTheirPlace) {
         const std::uint64_t* from = words.data() + n;
         const auto wanted =
             simd::internal::AcceptGaussianScalar(rule, n, from, expected.data() + 1);
-        const auto got = simd::GaussianAcceptFor(target)(rule, n, from, out.data() + 1);
+        const std::vector<char> wanted_next(128);
+        const char* const next = wanted_next.data();
+        simd::GaussianAhead ahead{{next, next}, 2};
+        const auto got = simd::GaussianAcceptFor(target)(rule, n, from, out.data() + 1, ahead);
+        // A line of each for a vector of words at most, and none beyond the last.
+        const std::size_t fetched = 2 - ahead.lines;
+        EXPECT_LE(fetched, std::min<std::size_t>(n / 8, 2));
+        for (const char* at : ahead.at) EXPECT_EQ(at, next + 64 * fetched);
         EXPECT_EQ(got.words, wanted.words);
         ASSERT_EQ(got.draws, wanted.draws);
         const auto draws = static_cast<std::ptrdiff_t>(got.draws);

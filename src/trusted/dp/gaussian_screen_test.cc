@@ -58,7 +58,9 @@ testing::AssertionResult Agrees(simd::Target target, const GaussianRule& rule,
   std::vector<std::int64_t> out(words.size());
   const auto wanted =
       simd::internal::AcceptGaussianScalar(rule, words.size(), words.data(), expected.data());
-  const auto got = simd::GaussianAcceptFor(target)(rule, words.size(), words.data(), out.data());
+  simd::GaussianAhead ahead;
+  const auto got =
+      simd::GaussianAcceptFor(target)(rule, words.size(), words.data(), out.data(), ahead);
   if (got.words != wanted.words || got.draws != wanted.draws) {
     return testing::AssertionFailure()
            << simd::TargetName(target) << ": " << got.draws << " of " << got.words << " and not "

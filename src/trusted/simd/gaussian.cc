@@ -217,12 +217,23 @@ HWY_INLINE std::size_t StoreAccepted(const screen::Judged& judged, std::int64_t*
 #endif
 }
 
+HWY_INLINE void Fetch(GaussianAhead& ahead) {
+  if (ahead.lines == 0) return;
+  --ahead.lines;
+  for (const char*& at : ahead.at) {
+    __builtin_prefetch(at, 0, 2);
+    at += 64;
+  }
+}
+
 // Whole vectors of words, up to the first vector with a word that the screen leaves open.
 HWY_INLINE GaussianProgress Screen(const screen::Tables& tables, std::size_t n,
-                                   const std::uint64_t* words, std::int64_t* out) {
+                                   const std::uint64_t* words, std::int64_t* out,
+                                   GaussianAhead& ahead) {
   const screen::DFloat d;
   GaussianProgress progress;
   for (; progress.words + kScreenLanes <= n; progress.words += kScreenLanes) {
+    Fetch(ahead);
     const screen::Judged judged = screen::Judge(tables, words + progress.words);
     // Whatever is accepted is not rejected.
     if (!hn::AllFalse(d, hn::Xor(judged.accepted, judged.not_rejected))) break;
@@ -233,7 +244,7 @@ HWY_INLINE GaussianProgress Screen(const screen::Tables& tables, std::size_t n,
 }
 
 GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint64_t* words,
-                        std::int64_t* out) {
+                        std::int64_t* out, GaussianAhead& ahead) {
   if (n < kScreenLanes) return AcceptUnscreened(rule, n, words, out);
   const screen::Tables tables = screen::MakeTables(rule);
   GaussianProgress progress;
@@ -242,7 +253,7 @@ GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint
     progress.draws += more.draws;
   };
   while (progress.words < n) {
-    add(Screen(tables, n - progress.words, words + progress.words, out + progress.draws));
+    add(Screen(tables, n - progress.words, words + progress.words, out + progress.draws, ahead));
     const std::size_t left = n - progress.words;
     const std::size_t count = left < kScreenLanes ? left : kScreenLanes;
     const GaussianProgress rest =
@@ -254,7 +265,7 @@ GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint
 }
 #else
 GaussianProgress Accept(const GaussianRule& rule, std::size_t n, const std::uint64_t* words,
-                        std::int64_t* out) {
+                        std::int64_t* out, GaussianAhead& /*ahead*/) {
   return AcceptUnscreened(rule, n, words, out);
 }
 #endif
@@ -272,11 +283,16 @@ namespace {
 
 ANCHORHOLD_SIMD_TABLE(internal::GaussianKernels, GaussianKernelsFor, kGaussian)
 
+GaussianProgress AcceptScalar(const GaussianRule& rule, std::size_t n, const std::uint64_t* words,
+                              std::int64_t* out, GaussianAhead& /*ahead*/) {
+  return internal::AcceptGaussianScalar(rule, n, words, out);
+}
+
 }  // namespace
 
 GaussianAccept GaussianAcceptFor(Target target) {
   const internal::GaussianKernels* kernels = GaussianKernelsFor(target);
-  return kernels == nullptr ? internal::AcceptGaussianScalar : kernels->accept;
+  return kernels == nullptr ? AcceptScalar : kernels->accept;
 }
 
 }  // namespace anchorhold::simd

@@ -90,10 +90,18 @@ struct GaussianProgress {
   std::size_t draws = 0;  // accepted
 };
 
+// Two stretches of memory, of so many lines of 64 bytes each, that are wanted after the draws: the
+// screen fetches them while it computes, and so does not wait for anything else.
+struct GaussianAhead {
+  const char* at[2] = {};  // what is to be fetched next
+  std::size_t lines = 0;
+};
+
 // Writes the accepted of words[0 .. n) to `out` in their order, and stops before the first that is
 // undecided. All of out[0 .. n) may be overwritten.
 using GaussianAccept = GaussianProgress (*)(const GaussianRule& rule, std::size_t n,
-                                            const std::uint64_t* words, std::int64_t* out);
+                                            const std::uint64_t* words, std::int64_t* out,
+                                            GaussianAhead& ahead);
 
 GaussianCandidate ReadGaussianWord(const GaussianRule& rule, std::uint64_t word);
 // P.

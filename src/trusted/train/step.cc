@@ -134,7 +134,8 @@ void PrivateStep::Release(double expected_batch_size, crypto::RandomSource& nois
     Scratch& scratch = scratch_[tile.thread];
     const std::span<float> gradient = std::span(scratch.gradient).first(tile.size);
     sum_.TakeNoised(tile.begin, *branches[tile.piece], expected_batch_size,
-                    std::span(scratch.noise).first(tile.size), gradient);
+                    std::span(scratch.noise).first(tile.size), gradient,
+                    parameters.data() + tile.begin);
     optimizer_.Update(tile.begin, parameters.subspan(tile.begin, tile.size), gradient,
                       learning_rate);
   });
