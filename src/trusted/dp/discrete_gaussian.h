@@ -74,7 +74,7 @@ namespace internal {
 struct GaussianOptions {
   simd::Target target = simd::BestTarget();
   std::uint32_t margin = simd::kGaussianMargin;
-  simd::GaussianAhead ahead;
+  simd::GaussianAhead ahead = {};
 };
 void SampleDiscreteGaussianWith(const GaussianOptions& options, int sigma_log2,
                                 crypto::RandomSource& words, crypto::RandomSource& further,

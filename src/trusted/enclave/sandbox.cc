@@ -62,7 +62,8 @@ constexpr AllowedCall kAllowedUnderSanitizers[] = {
     {SCMP_SYS(sched_getaffinity), "stack bounds"},
     {SCMP_SYS(getrusage), "ThreadSanitizer's memory accounting"},
     {SCMP_SYS(gettimeofday), "time, as ThreadSanitizer's run-time asks for it"},
-    {SCMP_SYS(rseq), "a thread of ThreadSanitizer's own begins"},
+    {SCMP_SYS(rseq), "a thread of ThreadSanitizer's own begins, perhaps after the enclave"},
+    {SCMP_SYS(set_robust_list), "the same"},
 };
 #endif
 
