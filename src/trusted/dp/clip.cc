@@ -74,9 +74,9 @@ void GridSum::TakeNoised(std::size_t begin, crypto::RandomSource& noise, double 
                          const float* next) const {
   AH_CHECK(expected_batch_size > 0 && scratch.size() == gradient.size());
   AH_CHECK(begin + gradient.size() <= sums_.size());
-  SampleDiscreteGaussian(grid_.noise_scale_log2(), noise, scratch,
-                         Ahead(sums_.data() + begin, uses_totals_ ? nullptr : next,
-                               gradient.size()));
+  SampleDiscreteGaussian(
+      grid_.noise_scale_log2(), noise, scratch,
+      Ahead(sums_.data() + begin, uses_totals_ ? nullptr : next, gradient.size()));
   const double unit = grid_.granularity() / expected_batch_size;
   if (uses_totals_) {
     FromGrid(totals_.data() + begin, scratch, unit, gradient);

@@ -5,13 +5,13 @@
 // of an example is computed from values of that example alone. Steps take the fast kernels where
 // those serve a node, and the reference kernels, example by example, where not.
 //
-//   elementwise nodes        grown into chains: a node joins its consumers' chain if they are all
-//   in
-//                            it, so that what only the chain reads is never written to memory
+//   elementwise nodes        grown into chains: a node joins its consumers' chain if all of them are
+//                            in it, so that what only the chain reads is never written to memory
 //   product or convolution   takes the bias and the Relu or Clip behind it along
 //   Relu', Clip'             read the activation's output instead of its input (both tell on which
 //                            side of the kink it was), so that the input need not be kept
-//   normalisation's parts    dx, dscale and dshift in one step
+//   normalisation's parts    dx, dscale and dshift in one step, and the activation's derivative
+//                            behind it, whose argument comes of the normalisation's input again
 //   weights of convolutions  put into the order of the kernels once, in the prologue
 //   parameters' gradients    not formed where the sum over the group can be contracted at once
 #pragma once

@@ -9,10 +9,10 @@
 //
 // The second writes dx = r (g' - mean(g') - direction mean(g' x')), where direction is x', and the
 // sign of x for kMeanAbsolute; mean(g') is left out but for kMeanVariance (kernels/normalise.h).
-// Where z was clipped, g is taken as zero in both; z comes of x again, in the forward kernel's order
-// and so to its bits, since y would have to come from memory as x and g do. Behind a Silu g is the
-// gradient behind it times the slope there; the first pass leaves it in dx, where the second finds
-// it. Sums have rows_lanes-inl.h's bound; those over `positions` are chains.
+// Where z was clipped, g is taken as zero in both; z comes of x again, in the forward kernel's
+// order and so to its bits, since y would have to come from memory as x and g do. Behind a Silu g
+// is the gradient behind it times the slope there; the first pass leaves it in dx, where the second
+// finds it. Sums have rows_lanes-inl.h's bound; those over `positions` are chains.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trusted/simd/rows_normalise_grad.cc"
 #include "trusted/simd/tables.h"

@@ -137,8 +137,7 @@ class RowsNormaliseTest : public RowsTest {
     Results dx(c.x.size());
     Results dscale(sums);
     Results dshift(sums);
-    kernels().normalise_grad(c.shape,
-                             GradInputs(c, stats.data(), scale, shift, c.g.data()),
+    kernels().normalise_grad(c.shape, GradInputs(c, stats.data(), scale, shift, c.g.data()),
                              dx.data(), dscale.data(), dshift.data());
     // Rows of one or two numbers have divisors as small as sqrt(eps).
     double factor = 1;
@@ -150,8 +149,7 @@ class RowsNormaliseTest : public RowsTest {
     EXPECT_TRUE(dx.Intact() && dscale.Intact() && dshift.Intact());
 
     Numbers in_place(c.g.data(), c.g.size());  // dx = g, nothing else wanted: the same bits
-    kernels().normalise_grad(c.shape,
-                             GradInputs(c, stats.data(), scale, shift, in_place.data()),
+    kernels().normalise_grad(c.shape, GradInputs(c, stats.data(), scale, shift, in_place.data()),
                              in_place.data(), nullptr, nullptr);
     EXPECT_TRUE(SameBits(in_place.data(), dx.data(), dx.size()));
   }
@@ -321,8 +319,8 @@ TEST_P(RowsNormaliseTest, SiluKeepsNonNumbersInTheirRow) {
     Results dscale(c.width * 3);
     kernels().normalise(shape, c.x.data(), c.scale.data(), c.shift.data(), y.data(), stats.data());
     kernels().normalise_grad(
-        shape, GradInputs(c, stats.data(), c.scale.data(), c.shift.data(), c.g.data()),
-        dx.data(), dscale.data(), nullptr);
+        shape, GradInputs(c, stats.data(), c.scale.data(), c.shift.data(), c.g.data()), dx.data(),
+        dscale.data(), nullptr);
     for (std::size_t i = 0; i < c.x.size(); ++i) {
       EXPECT_EQ(std::isnan(y[i]), i / c.n == 1) << i;
       EXPECT_EQ(std::isnan(dx[i]), i / c.n == 1) << i;
