@@ -94,7 +94,8 @@ class GridSum {
   // g (sum + noise) / expected_batch_size of the parameters from `begin` on, written over
   // `gradient`; `scratch` has as many places. Every parameter is taken once a step. Threads may
   // take different ranges at once, each with a random source of its own. `next`: if not null, as
-  // many floats that will be read then, as the sum's come from memory while noise is drawn.
+  // many floats that the caller reads then: they and the sum (but for 64-bit totals) come from
+  // memory while noise is drawn.
   void TakeNoised(std::size_t begin, crypto::RandomSource& noise, double expected_batch_size,
                   std::span<std::int64_t> scratch, std::span<float> gradient,
                   const float* next = nullptr) const;

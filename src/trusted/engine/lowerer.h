@@ -25,7 +25,7 @@ struct Work {
   // Of a normalisation's gradients: its shift, if clipping (`clip`) or a Silu is behind it. The
   // gradient that they read is then the one behind that.
   graph::ValueId shift = graph::kNoValue;
-  graph::ValueId bent = graph::kNoValue;  // what the activation read: tells normalisations apart
+  graph::ValueId bent = graph::kNoValue;  // what its derivative read: tells normalisations apart
   // Of products, convolutions and normalisations: what is done behind them.
   graph::ValueId output = graph::kNoValue;  // of the last node that is taken along
   graph::ValueId bias = graph::kNoValue;

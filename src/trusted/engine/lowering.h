@@ -5,11 +5,11 @@
 // of an example is computed from values of that example alone. Steps take the fast kernels where
 // those serve a node, and the reference kernels, example by example, where not.
 //
-//   elementwise nodes        grown into chains: a node joins its consumers' chain if all of them are
-//                            in it, so that what only the chain reads is never written to memory
+//   elementwise nodes        grown into chains: a node joins its consumers' chain if it is that of
+//                            all, so that what only the chain reads is never written to memory
 //   product or convolution   takes the bias and the Relu or Clip behind it along
-//   Relu', Clip'             read the activation's output instead of its input (both tell on which
-//                            side of the kink it was), so that the input need not be kept
+//   Relu', Clip'             as steps read the activation's output instead of its input, which need
+//                            not be kept then (both tell on which side of the kink it was)
 //   normalisation's parts    dx, dscale and dshift in one step, and the activation's derivative
 //                            behind it, whose argument comes of the normalisation's input again
 //   weights of convolutions  put into the order of the kernels once, in the prologue

@@ -142,9 +142,9 @@ struct PlaneOrder {
   HWY_INLINE std::size_t At(std::size_t t, std::size_t v) const { return t * row + v * vector; }
 };
 
-// What becomes of a plane's outputs: they go to `data`. With each, a line is fetched that soon will
-// be written: stores wait for lines that are far away, one behind the other, longer than a plane
-// takes.
+// What becomes of a plane's outputs: they go to `data`. With each, a line is fetched that will be
+// written soon. Without that the stores, which a processor finishes in order, wait for each line
+// that is not near.
 struct PlaneSink {
   float* data = nullptr;
   PlaneOrder order;

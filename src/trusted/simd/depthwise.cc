@@ -147,7 +147,7 @@ void ArrangeWeights(const Planes& p, const Frame& f, const float* w, float* to) 
   }
 }
 
-// Floats ahead of an output of the line that is fetched with it: a few rows.
+// How many floats the line that is fetched with an output lies ahead of it: a plane of 32 x 32.
 inline constexpr std::size_t kAhead = 1024;
 
 // One phase of one plane, columns in the lanes.

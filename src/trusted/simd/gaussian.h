@@ -90,11 +90,11 @@ struct GaussianProgress {
   std::size_t draws = 0;  // accepted
 };
 
-// Two stretches of memory, of so many lines of 64 bytes each, that are wanted after the draws: the
-// screen fetches them while it computes, and so does not wait for anything else.
+// Two stretches of memory that are wanted after the draws: the screen fetches a line of either with
+// each vector of words, since it waits for memory for nothing else. Targets without one leave them.
 struct GaussianAhead {
-  const char* at[2] = {};  // what is to be fetched next
-  std::size_t lines = 0;
+  const char* at[2] = {};  // moves on
+  std::size_t lines = 0;   // of 64 bytes, still to be fetched from either
 };
 
 // Writes the accepted of words[0 .. n) to `out` in their order, and stops before the first that is

@@ -57,10 +57,10 @@ struct RowKernels {
   // stats [outer * groups, 2]: mean (0 unless kMeanVariance) and the divisor's reciprocal.
   void (*normalise)(const NormaliseAffineShape& shape, const float* x, const float* scale,
                     const float* shift, float* y, float* stats);
-  // Of the same. Where y was clipped, outside of (low, high), g counts as zero (with high infinite
-  // that is low alone); for silu it is multiplied by the slope at z, which is computed again.
-  // dscale and dshift are by example, [outer / positions, groups * channels] each, overwritten;
-  // null where not wanted. dx may be g.
+  // Of the same, scale and shift included. Where z is not in (low, high), g counts as zero (with
+  // high infinite that is low alone); for silu it is multiplied by the slope at z. Either computes
+  // z again, to the bits of `normalise`. dscale and dshift are by example, [outer / positions,
+  // groups * channels] each, overwritten; null where not wanted. dx may be g.
   void (*normalise_grad)(const NormaliseAffineShape& shape, const NormaliseGradInputs& inputs,
                          float* dx, float* dscale, float* dshift);
 

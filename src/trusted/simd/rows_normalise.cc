@@ -41,7 +41,7 @@ HWY_INLINE FloatVec Reciprocal(FloatVec v, bool root) {
   return Broadcast(hn::GetLane(hn::IfThenElse(hn::Eq(divisor, hn::Zero(d)), hn::Zero(d), r)));
 }
 
-// Fetches y on the way, while x comes from near, if `fetch`.
+// kFetch: y comes from memory meanwhile, in the last pass over x, which then lies near as a rule.
 template <bool kFetch>
 HWY_INLINE Row Statistics(NormaliseMode mode, std::size_t n, float eps, const float* x,
                           const float* y) {

@@ -155,7 +155,7 @@ class RowsNormaliseTest : public RowsTest {
   }
 
   // Of a normalisation that clips: the same bits as for a gradient that is zero where it clipped.
-  // A channel of which y is no number counts as clipped.
+  // With `shifted`, the last channel's y is no number, and counts as clipped.
   void CheckClippedGrad(Case c, bool shifted, float low, float high) {
     c.shape.clip = true;
     c.shape.low = low;
@@ -181,6 +181,25 @@ class RowsNormaliseTest : public RowsTest {
     const std::vector<float> got = grad(true, c.g.data());
     const std::vector<float> want = grad(false, zeroed.data());
     EXPECT_TRUE(SameBits(got.data(), want.data(), want.size()));
+    c.shape.clip = true;
+    Numbers in_place(c.g.data(), c.g.size());
+    const NormaliseGradInputs inputs =
+        GradInputs(c, stats.data(), c.scale.data(), shift, in_place.data());
+    kernels().normalise_grad(c.shape, inputs, in_place.data(), nullptr, nullptr);
+    EXPECT_TRUE(SameBits(in_place.data(), want.data(), c.x.size()));
+  }
+
+  // Bounds that are numbers of y: they count as clipped, so that z must be y to the last bit.
+  void CheckClippedAtItsOwn(const Case& c, bool shifted) {
+    Results y(c.x.size());
+    Results stats(2 * c.rows);
+    const float* shift = shifted ? c.shift.data() : nullptr;
+    kernels().normalise(c.shape, c.x.data(), c.scale.data(), shift, y.data(), stats.data());
+    for (std::size_t i = 0; i < 4; ++i) {
+      const float a = y[i * 7919 % y.size()];
+      const float b = y[(i * 104729 + y.size() / 2) % y.size()];
+      if (a != b) CheckClippedGrad(c, shifted, std::min(a, b), std::max(a, b));
+    }
   }
 };
 
@@ -219,6 +238,7 @@ TEST_P(RowsNormaliseTest, GradientEqualsTheNaiveKernel) {
       for (const bool shifted : {false, true}) {
         CheckClippedGrad(c, shifted, 0, kInfinity);
         CheckClippedGrad(c, shifted, -0.5F, 0.75F);
+        CheckClippedAtItsOwn(c, shifted);
       }
       CheckGrad(c, true);
       CheckGrad(c, false);
@@ -230,6 +250,7 @@ TEST_P(RowsNormaliseTest, GradientEqualsTheNaiveKernel) {
         Case by_two = c;
         by_two.shape.positions = 2;
         CheckGrad(by_two, true);
+        CheckClippedGrad(by_two, true, -0.5F, 0.75F);
         by_two.shape.silu = true;
         CheckGrad(by_two, true);
       }
@@ -242,6 +263,9 @@ TEST_P(RowsNormaliseTest, AnExampleHasTheSameBitsInAnyGroup) {
     shape.outer = 6;
     shape.positions = 2;
     shape.silu = shape.channels % 2 == 1;
+    shape.clip = !shape.silu;
+    shape.low = -0.5F;
+    shape.high = 0.75F;
     SCOPED_TRACE(Describe(shape));
     const Case all(shape);
     NormaliseAffineShape one = shape;

@@ -82,6 +82,11 @@ class Net {
     const std::string s = Node("Sigmoid", {x});
     return sigmoid_first ? Node("Mul", {s, x}) : Node("Mul", {x, s});
   }
+  std::string Scalar(float number) {
+    const std::string name = Name();
+    b_.Constant(name, {}, {number});
+    return name;
+  }
   // Squeeze and excite.
   std::string Gate(const std::string& x, std::int64_t channels) {
     const std::string mean = Node("ReduceMean", {x}, {Ints("axes", {2, 3})});
@@ -194,7 +199,22 @@ graph::Model Spread() {
   return graph::ImportOnnx(b.Output("y").Write()).value();
 }
 
-enum class Behind { kNothing, kSilu, kRelu };
+enum class Behind { kNothing, kSilu, kRelu, kClip };
+
+std::string Activation(Net& net, Behind behind, const std::string& z) {
+  switch (behind) {
+    case Behind::kNothing:
+      return z;
+    case Behind::kSilu:
+      return net.Silu(z);
+    case Behind::kRelu:
+      return net.Node("Relu", {z});
+    case Behind::kClip:
+      return net.Node("Clip", {z, net.Scalar(-0.25F), net.Scalar(0.75F)});
+  }
+  return z;
+}
+
 enum class Inputs { kDiffer, kFollow, kSame };  // kSame: with another epsilon
 
 // The sum of two normalisations, which one gradient reaches. Bits of `learned`: scale and shift of
@@ -214,14 +234,28 @@ graph::Model Summed(Behind behind, Inputs inputs, bool shared, unsigned learned)
                                                     : x;
   std::string a = net.Affine(net.Normal(x, 2), one);
   std::string b = net.Affine(net.Normal(z, 2, inputs == Inputs::kSame ? 0.5F : 1e-3F), other);
-  if (behind == Behind::kSilu) {
-    a = net.Silu(a);
-    b = net.Silu(b);
-  } else if (behind == Behind::kRelu) {
-    a = net.Node("Relu", {a});
-    b = net.Node("Relu", {b});
-  }
+  a = Activation(net, behind, a);
+  b = Activation(net, behind, b);
   return net.Finish(net.Convolution(net.Node("Add", {a, b}), 4, 4, 1), 4);
+}
+
+// One normalisation with one scale and two shifts, the same activation behind either.
+graph::Model Twins(Behind behind) {
+  Net net(3, 5);
+  const std::string normal = net.Normal(net.Convolution("x", 4, 3, 1), 2);
+  const std::string scale = net.Weight({4, 1, 1}, 1);
+  const std::string a = net.Affine(normal, {scale, net.Weight({4, 1, 1}, 0)});
+  const std::string b = net.Affine(normal, {scale, net.Weight({4, 1, 1}, 1)});
+  const std::string sum = net.Node("Add", {Activation(net, behind, a), Activation(net, behind, b)});
+  return net.Finish(net.Convolution(sum, 4, 4, 1), 4);
+}
+
+// What the Relu reads is no normalisation's result.
+graph::Model Moved() {
+  Net net(3, 5);
+  const std::string z = net.GroupNorm(net.Convolution("x", 4, 3, 1), 4, 2);
+  const std::string moved = net.Node("Add", {z, net.Constant({4, 5, 5}, 0)});
+  return net.Finish(net.Convolution(net.Node("Relu", {moved}), 4, 4, 1), 4);
 }
 
 ExampleSet Rows(const graph::Model& model, std::size_t rows) {
@@ -273,6 +307,8 @@ struct Counted {
   std::size_t silu_forward = 0;  // normalisations with one behind
   std::size_t silu_backward = 0;
   std::size_t silu_points = 0;  // elementwise, on their own
+  std::size_t clip_forward = 0;
+  std::size_t clip_backward = 0;
   std::size_t sums_of_products = 0;
   std::size_t layouts = 0;
 };
@@ -284,6 +320,8 @@ Counted Count(const graph::Model& model) {
     for (const engine::Step& step : *steps) {
       if (step.kind == StepKind::kNormalise) counted.silu_forward += step.normalise.silu;
       if (step.kind == StepKind::kNormaliseGrad) counted.silu_backward += step.normalise.silu;
+      if (step.kind == StepKind::kNormalise) counted.clip_forward += step.normalise.clip;
+      if (step.kind == StepKind::kNormaliseGrad) counted.clip_backward += step.normalise.clip;
       if (step.kind == StepKind::kSum) counted.sums_of_products += step.has_second;
       if (step.kind == StepKind::kPermute) ++counted.layouts;
     }
@@ -319,6 +357,18 @@ TEST(FusedActivation, SilusGoWithTheirNormalisations) {
   EXPECT_EQ(unlearned.silu_backward, 1U);
 }
 
+TEST(FusedActivation, SoDoRelusAndClips) {
+  if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
+  for (const Behind behind : {Behind::kRelu, Behind::kClip}) {
+    for (const graph::Model& model : {Summed(behind, Inputs::kDiffer, false, 15), Twins(behind)}) {
+      const Counted counted = Count(model);
+      EXPECT_EQ(counted.clip_forward, 2U);
+      EXPECT_EQ(counted.clip_backward, 2U);
+    }
+  }
+  EXPECT_EQ(Count(Moved()).clip_backward, 0U);
+}
+
 TEST(FusedActivation, ASiluIsAStepOfItsOwnWhereItsInputIsReadElsewhere) {
   if (!IsFast()) GTEST_SKIP() << "this machine has no vector target";
   const Counted counted = Count(ReadTwice());
@@ -347,7 +397,7 @@ TEST(FusedActivation, GradientsWithoutLearnedScales) { ExpectGradients(Unlearned
 
 // Which gradients belong to which of two normalisations that are reached by the same one.
 TEST(FusedActivation, GradientsOfASumOfNormalisations) {
-  for (const Behind behind : {Behind::kNothing, Behind::kSilu, Behind::kRelu}) {
+  for (const Behind behind : {Behind::kNothing, Behind::kSilu, Behind::kRelu, Behind::kClip}) {
     for (const Inputs inputs : {Inputs::kDiffer, Inputs::kFollow, Inputs::kSame}) {
       for (unsigned learned = 0; learned < 16; ++learned) {
         for (const bool shared : {false, true}) {
@@ -363,6 +413,13 @@ TEST(FusedActivation, GradientsOfASumOfNormalisations) {
   }
 }
 
+TEST(FusedActivation, GradientsOfOneNormalisationWithTwoShifts) {
+  for (const Behind behind : {Behind::kNothing, Behind::kSilu, Behind::kRelu, Behind::kClip}) {
+    ExpectGradients(Twins(behind));
+  }
+}
+
+TEST(FusedActivation, GradientsOfAReluWhoseInputIsMoved) { ExpectGradients(Moved()); }
 TEST(FusedActivation, GradientsOfASpreadMean) { ExpectGradients(Spread()); }
 TEST(FusedActivation, GradientsOfLayers) { ExpectGradients(ByElement()); }
 
