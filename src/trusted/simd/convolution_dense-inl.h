@@ -202,6 +202,7 @@ HWY_INLINE void MultiplyTile(const Chunk& chunk, AOfTile weights, const MatrixSi
   MatrixSink sink = sums;
   sink.c += (m - chunk.first) * sums.ldc + p;
   sink.columns = vectors * kLanes;
+  if (chunk.inner <= kShortSum) sink.ahead = 3 * kTileColumns;
   if (!chunk.whole) sink.columns = HWY_MIN(sink.columns, chunk.positions - p);
   if (sums.epilogue != nullptr) {
     epilogue = *sums.epilogue;

@@ -352,11 +352,12 @@ struct MatrixSink {
   std::size_t columns = 0;  // in (kVectors - 1) kLanes + 1 .. kVectors kLanes
   bool load = false;
   const Epilogue* epilogue = nullptr;
+  std::size_t ahead = 0;  // floats to the tile that is fetched, where nothing is loaded
 
   template <std::size_t kRows, std::size_t kVectors>
   HWY_INLINE void Begin(Tile<kRows, kVectors>& tile) const {
-    // The tile below this one, or what this one will overwrite.
-    tile_detail::Fetch<kVectors>(load ? c + kRows * ldc : c, ldc,
+    // The tile below this one, or what this one, or another soon, will overwrite.
+    tile_detail::Fetch<kVectors>(load ? c + kRows * ldc : c + ahead, ldc,
                                  std::make_index_sequence<kRows>());
     if (load) {
       LoadTile(c, ldc, columns, tile);
